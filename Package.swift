@@ -1,0 +1,114 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// Warnings are errors, in every target of this package.
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+/// A target of the library: what it may import stands here, and Tests/ArchitectureTests holds it.
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncAlgorithms = Target.Dependency.product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+    name: "redoubt",
+    products: [
+        .executable(name: "redoubt", targets: ["redoubt"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.4"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        // System libraries: a module map and a shim of only what Swift cannot call.
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+
+        // Level 0: the one error type, which every level speaks.
+        module("Failures", []),
+
+        // Level 1: values and formats, no I/O.
+        module("ByteStreams", ["Failures", asyncAlgorithms, crypto]),
+        module("Compression", ["Failures", "CZlib", "CZstd"]),
+        module("RedisProtocol", ["Failures"]),
+        module("RDB", []),
+
+        // Level 2: the only importer of libcurl.
+        module("HTTPTransport", ["Failures", "ByteStreams", "CCurl"]),
+
+        // Level 3: speaking to servers, where bytes rest, the folder of a server.
+        module("ObjectStorage", ["Failures", "ByteStreams", "HTTPTransport", crypto, logging, nioPosix, systemPackage]),
+        module(
+            "RedisClient",
+            [
+                "Failures", "ByteStreams", "RedisProtocol", "RDB", crypto, logging, nioCore, nioPosix, nioSSL,
+                systemPackage,
+            ]),
+        module("DataDirectory", ["Failures", "ByteStreams", "RDB", "RedisProtocol", nioPosix, systemPackage]),
+
+        // Level 4: what a backup set is.
+        module("Catalog", ["Failures", "ByteStreams", "ObjectStorage", "RDB", crypto, logging]),
+
+        // Level 5: the use-cases, each readable top to bottom in one file.
+        module(
+            "Operations",
+            [
+                "Failures", "ByteStreams", "Compression", "RedisProtocol", "RDB", "ObjectStorage", "RedisClient",
+                "DataDirectory", "Catalog", asyncAlgorithms, logging,
+            ]),
+
+        // Level 6: one file a subcommand; options, output, exit codes.
+        module(
+            "Commands",
+            [
+                "Failures", "ByteStreams", "RedisProtocol", "RDB", "Compression", "ObjectStorage", "RedisClient",
+                "DataDirectory", "Catalog", "Operations", argumentParser, logging,
+            ]),
+        .executableTarget(name: "redoubt", dependencies: ["Commands"], swiftSettings: strict),
+
+        // The real servers, stores and faults that tests use: started on free ports, ended by the tests.
+        .target(
+            name: "TestParts",
+            dependencies: ["Failures", "RedisProtocol", nioCore, nioPosix, subprocess, systemPackage],
+            path: "Tests/TestParts",
+            swiftSettings: strict),
+
+        tests("ArchitectureTests", []),
+        tests("FailuresTests", ["Failures"]),
+        tests("ByteStreamsTests", ["ByteStreams", "Failures"]),
+        tests("CompressionTests", ["Compression", "Failures", "TestParts"]),
+        tests("RedisProtocolTests", ["RedisProtocol", "Failures"]),
+        tests("RDBTests", ["RDB", "TestParts"]),
+        tests("HTTPTransportTests", ["HTTPTransport", "ByteStreams", "Failures", "TestParts"]),
+        tests("ObjectStorageTests", ["ObjectStorage", "ByteStreams", "HTTPTransport", "Failures", "TestParts"]),
+        tests("RedisClientTests", ["RedisClient", "RedisProtocol", "RDB", "ByteStreams", "Failures", "TestParts"]),
+        tests("DataDirectoryTests", ["DataDirectory", "RDB", "ByteStreams", "Failures", "TestParts"]),
+        tests("CatalogTests", ["Catalog", "ObjectStorage", "RDB", "ByteStreams", "Failures"]),
+        tests(
+            "OperationsTests",
+            ["Operations", "Catalog", "ObjectStorage", "RDB", "Compression", "ByteStreams", "Failures", "TestParts"]),
+        tests("CommandsTests", ["Commands", "Failures", argumentParser]),
+        tests("EndToEndTests", ["TestParts", "RDB", "Catalog", "Compression"]),
+    ]
+)
