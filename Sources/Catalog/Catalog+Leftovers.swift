@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Failures
+import Logging
+import ObjectStorage
+
+extension Catalog {
+    /// Removes what dead runs of a subject left behind: staged bytes, and members of sets that have no manifest.
+    ///
+    /// Called under the lease of the subject, so that no live run can be the owner. It never touches a set that has a
+    /// manifest, nor an object that this program could not have written. A store that does not allow removals (the rights
+    /// to remove belong to the pruning identity) is not an error of a backup: it is logged.
+    /// - Returns: how many leftovers were removed.
+    @discardableResult
+    package func removeLeftovers(of name: String, logger: Logger) async throws -> Int {
+        let folder = try KeyFolder([name])
+        var removed = 0
+        for leftover in try await staged(under: folder, logger) where leftover.isOfSet {
+            removed += await attempt("unfinished upload of \(leftover.key)", logger) { try await store.remove(leftover) }
+        }
+        for key in try await uncommitted(under: folder) {
+            removed += await attempt("uncommitted object \(key)", logger) { try await store.remove(key) }
+        }
+        return removed
+    }
+
+    /// A provider that cannot list unfinished uploads has none that could be cleaned.
+    private func staged(under folder: KeyFolder, _ logger: Logger) async throws -> [Leftover] {
+        do {
+            return try await store.leftovers(under: folder)
+        } catch let failure as Failure where [.unsupported, .permissionDenied].contains(failure.code) {
+            logger.warning("cannot look for unfinished uploads of earlier runs: \(failure)")
+            return []
+        }
+    }
+
+    /// Members of sets whose manifest is not there. The manifest is asked for once more, by its own key, before a set is
+    /// called dead: a listing alone decides nothing that cannot be undone.
+    private func uncommitted(under folder: KeyFolder) async throws -> [ObjectKey] {
+        let keys: [ObjectKey]
+        do {
+            keys = try await store.list(under: folder).map(\.key)
+        } catch let failure as Failure where failure.code == .noSuchStore {
+            return []
+        }
+        let committed = Set(keys.filter { $0.components.last == Self.manifestFileName }.map { $0.components[1] })
+        var dead: [ObjectKey] = []
+        for (id, members) in Dictionary(grouping: keys.filter(\.isMember), by: { $0.components[1] })
+        where !committed.contains(id) {
+            let manifest = try ObjectKey([members[0].components[0], id, Self.manifestFileName])
+            if try await store.stat(manifest) == nil { dead += members }
+        }
+        return dead.sorted()
+    }
+
+    private func attempt(_ what: String, _ logger: Logger, _ removal: () async throws -> Void) async -> Int {
+        do {
+            try await removal()
+            logger.notice("removed what an earlier run left behind: \(what)")
+            return 1
+        } catch {
+            logger.warning("could not remove what an earlier run left behind, \(what): \(error)")
+            return 0
+        }
+    }
+}
+
+extension Leftover {
+    fileprivate var isOfSet: Bool {
+        key.components.count == 3 && BackupID(key.components[1]) != nil
+    }
+}
+
+extension ObjectKey {
+    /// Whether this program writes members under such a key.
+    fileprivate var isMember: Bool {
+        components.count == 3 && BackupID(components[1]) != nil && components[2].contains(".rdb")
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteStreams
+import Failures
+import ObjectStorage
+
+/// The backup sets of a store. Needs nothing but the store: a set exists if and only if its manifest does.
+///
+///     <name>/<id>/<member>.rdb[.zst|.gz]
+///     <name>/<id>/manifest.json             written last
+///     .locks/<name>.json                    the lease of a run that is under way
+package struct Catalog: Sendable {
+    package let store: any ObjectStore
+
+    package init(store: any ObjectStore) {
+        self.store = store
+    }
+
+    /// The name of the object that makes a set exist.
+    package static let manifestFileName = "manifest.json"
+    /// How many manifests are read at once.
+    private static let readsAtOnce = 8
+
+    /// One entry of the listing.
+    package enum Entry: Sendable {
+        /// A complete set.
+        case complete(Manifest)
+        /// A manifest is there, and it cannot be read as one. Never left out of a listing in silence.
+        case damaged(name: String, id: BackupID, Failure)
+
+        package var name: String {
+            switch self {
+            case .complete(let manifest): manifest.name
+            case .damaged(let name, _, _): name
+            }
+        }
+
+        package var id: BackupID {
+            switch self {
+            case .complete(let manifest): manifest.id
+            case .damaged(_, let id, _): id
+            }
+        }
+    }
+
+    /// Every set of a subject, or of all subjects, oldest first. Complete, or it throws.
+    /// - Parameter name: the subject; `nil` for all.
+    package func entries(of name: String?) async throws -> [Entry] {
+        let folder = try name.map { try KeyFolder([$0]) } ?? .root
+        let keys = try await store.list(under: folder).map(\.key).filter(Self.isManifest)
+        return try await withThrowingTaskGroup(of: Entry?.self) { group in
+            var waiting = keys.makeIterator()
+            var entries: [Entry] = []
+            func startNext() {
+                guard let key = waiting.next() else { return }
+                group.addTask { try await entry(at: key) }
+            }
+            for _ in 0..<Self.readsAtOnce { startNext() }
+            while let entry = try await group.next() {
+                if let entry { entries.append(entry) }
+                startNext()
+            }
+            return entries.sorted { ($0.name, $0.id) < ($1.name, $1.id) }
+        }
+    }
+
+    /// The set of a subject with that id.
+    /// - Throws: `.noSuchBackup`, `.corruptManifest`.
+    package func manifest(name: String, id: BackupID) async throws -> Manifest {
+        let key = try Self.manifestKey(name: name, id: id)
+        let bytes: [UInt8]
+        do {
+            bytes = try await store.read(key, bytesMax: Manifest.sizeBytesMax).bytes
+        } catch let failure as Failure where failure.code == .noSuchObject {
+            throw Failure(
+                .noSuchBackup, "read backup \(id) of \(name) in \(store.location): there is no such backup",
+                hint: "`redoubt list --from \(store.location)` shows the backups that are there.")
+        }
+        let manifest = try Manifest(decoding: bytes)
+        guard manifest.name == name, manifest.id == id else {
+            throw Failure(
+                .corruptManifest,
+                "read \(key) in \(store.location): it says that it is \(manifest.name)/\(manifest.id)")
+        }
+        return manifest
+    }
+
+    /// The key of a set's manifest.
+    package static func manifestKey(name: String, id: BackupID) throws -> ObjectKey {
+        try ObjectKey([name, id.text, manifestFileName])
+    }
+
+    private static func isManifest(_ key: ObjectKey) -> Bool {
+        key.components.count == 3 && key.components[2] == manifestFileName && BackupID(key.components[1]) != nil
+            && !key.components[0].hasPrefix(".")
+    }
+
+    /// `nil` when the set was removed after it was listed.
+    private func entry(at key: ObjectKey) async throws -> Entry? {
+        guard let id = BackupID(key.components[1]) else {
+            preconditionFailure("only keys of manifests are asked for")
+        }
+        do {
+            return .complete(try await manifest(name: key.components[0], id: id))
+        } catch let failure as Failure where [.corruptManifest, .unsupported].contains(failure.code) {
+            return .damaged(name: key.components[0], id: id, failure)
+        } catch let failure as Failure where failure.code == .noSuchBackup {
+            return nil
+        }
+    }
+}

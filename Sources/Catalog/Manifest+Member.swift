@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension Manifest {
+    /// One server of the set: with its proven snapshot, or with the reason why it has none.
+    package struct Member: Sendable, Hashable, Codable {
+        package var member: String
+        /// `primary` or `replica`, by the server's own word.
+        package var role: String?
+        package var server: Server?
+        package var replication: Replication?
+        package var shard: Shard?
+        /// `replication` or `volume`.
+        package var method: String?
+        package var rdb: Snapshot?
+        package var stored: Stored?
+        package var seconds: Seconds?
+        package var warnings: [String]?
+        package var error: Problem?
+
+        package init(member: String, role: String? = nil) {
+            self.member = member
+            self.role = role
+        }
+    }
+
+    /// The server, as `INFO` describes it.
+    package struct Server: Sendable, Hashable, Codable {
+        /// `redis` or `valkey`.
+        package var product: String
+        package var version: String
+        package var runId: String
+        /// `standalone`, `cluster` or `sentinel`.
+        package var mode: String
+
+        package init(product: String, version: String, runId: String, mode: String) {
+            self.product = product
+            self.version = version
+            self.runId = runId
+            self.mode = mode
+        }
+    }
+
+    /// The point in the history of the replication at which the snapshot stands.
+    package struct Replication: Sendable, Hashable, Codable {
+        package var id: String
+        package var offset: Int64
+
+        package init(id: String, offset: Int64) {
+            self.id = id
+            self.offset = offset
+        }
+    }
+
+    /// The slots of a cluster's shard, as `0-5460,5462`.
+    package struct Shard: Sendable, Hashable, Codable {
+        package var slots: String
+
+        package init(slots: String) {
+            self.slots = slots
+        }
+    }
+
+    /// The snapshot itself, uncompressed.
+    package struct Snapshot: Sendable, Hashable, Codable {
+        /// The number after the magic: 1–12 for Redis, 80 and more for Valkey.
+        package var version: Int
+        package var bytes: Int64
+        /// 64 hexadecimal digits.
+        package var sha256: String
+        /// 16 hexadecimal digits: the CRC-64 of everything before the checksum.
+        package var crc64: String
+        /// When the server took it, by the server's clock.
+        package var createdAt: Timestamp?
+        /// Keys by database number.
+        package var keys: [String: UInt64]
+        package var expires: UInt64
+        package var types: [String: UInt64]
+        /// Bytes of memory that the dataset used in the server.
+        package var usedMemory: Int64?
+        package var modules: [String]
+        /// Libraries of functions.
+        package var functions: UInt64
+
+        package init(
+            version: Int,
+            bytes: Int64,
+            sha256: String,
+            crc64: String,
+            createdAt: Timestamp?,
+            keys: [String: UInt64],
+            expires: UInt64,
+            types: [String: UInt64],
+            usedMemory: Int64?,
+            modules: [String],
+            functions: UInt64
+        ) {
+            self.version = version
+            self.bytes = bytes
+            self.sha256 = sha256
+            self.crc64 = crc64
+            self.createdAt = createdAt
+            self.keys = keys
+            self.expires = expires
+            self.types = types
+            self.usedMemory = usedMemory
+            self.modules = modules
+            self.functions = functions
+        }
+
+        package var keyCount: UInt64 { keys.values.reduce(0, &+) }
+    }
+
+    /// The object in the store.
+    package struct Stored: Sendable, Hashable, Codable {
+        /// From the root of the store: `<name>/<id>/<member>.rdb.zst`.
+        package var key: String
+        package var bytes: Int64
+        /// 64 hexadecimal digits.
+        package var sha256: String
+        /// `zstd`, `gzip` or `none`.
+        package var compression: String
+        /// Absent: not encrypted.
+        package var encryption: String?
+
+        package init(key: String, bytes: Int64, sha256: String, compression: String, encryption: String? = nil) {
+            self.key = key
+            self.bytes = bytes
+            self.sha256 = sha256
+            self.compression = compression
+            self.encryption = encryption
+        }
+    }
+
+    /// How long the steps took.
+    package struct Seconds: Sendable, Hashable, Codable {
+        /// From the request to the first byte: the server's save.
+        package var save: Double
+        /// From the first byte to the last one staged in the store.
+        package var stream: Double
+
+        package init(save: Double, stream: Double) {
+            self.save = save
+            self.stream = stream
+        }
+    }
+
+    /// Why a member has no snapshot in the set.
+    package struct Problem: Sendable, Hashable, Codable {
+        /// A raw value of `Failure.Code`.
+        package var code: String
+        package var message: String
+
+        package init(code: String, message: String) {
+            self.code = code
+            self.message = message
+        }
+    }
+}

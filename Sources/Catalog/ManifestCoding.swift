@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Failures
+import FoundationEssentials
+import ObjectStorage
+
+extension Manifest {
+    /// The largest manifest that is read, in bytes: a thousand members take about one megabyte.
+    package static let sizeBytesMax = 16 << 20
+
+    /// The manifest as JSON: sorted keys, two-space indentation, a final newline.
+    package func encoded() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
+    }
+
+    /// Reads a manifest and holds it against its own rules: nothing in it is believed because it is there.
+    /// - Throws: `.corruptManifest`; `.unsupported` for a format of a later program.
+    package init(decoding bytes: [UInt8]) throws {
+        let decoder = JSONDecoder()
+        let format: FormatOnly
+        do {
+            format = try decoder.decode(FormatOnly.self, from: Data(bytes))
+        } catch {
+            throw Failure(.corruptManifest, "read a manifest of \(bytes.count) bytes: it is not JSON with a format number")
+        }
+        guard format.format == Self.formatNumber else {
+            throw Failure(
+                .unsupported, "read a manifest of format \(format.format): this program reads format \(Self.formatNumber)",
+                hint: "Use a newer redoubt.")
+        }
+        do {
+            self = try decoder.decode(Manifest.self, from: Data(bytes))
+        } catch {
+            throw Failure(.corruptManifest, "read a manifest of \(bytes.count) bytes", cause: Failure(wrapping: error, attempting: "decode it: \(Self.place(of: error))"))
+        }
+        try validate()
+    }
+
+    private struct FormatOnly: Decodable {
+        let format: Int
+    }
+
+    /// Where in the document decoding stopped; the library's own text is a page long.
+    private static func place(of error: any Error) -> String {
+        guard let error = error as? DecodingError else { return "a rule is broken" }
+        let context =
+            switch error {
+            case .dataCorrupted(let context), .keyNotFound(_, let context), .typeMismatch(_, let context),
+                .valueNotFound(_, let context):
+                context
+            @unknown default: nil as DecodingError.Context?
+            }
+        return "at /" + (context?.codingPath.map(\.stringValue).joined(separator: "/") ?? "")
+    }
+
+    private func validate() throws {
+        guard ObjectKey.isValid(component: name) else {
+            throw Failure(.corruptManifest, "read the manifest of \(id): \(String(reflecting: name)) cannot be a name")
+        }
+        var seen: Set<String> = []
+        for member in members {
+            guard ObjectKey.isValid(component: member.member), seen.insert(member.member).inserted else {
+                throw broken(member, "its name cannot be one, or stands twice")
+            }
+            guard (member.stored == nil) == (member.rdb == nil), (member.stored == nil) != (member.error == nil) else {
+                throw broken(member, "it must have either a snapshot and what is stored of it, or an error")
+            }
+            try validateStored(of: member)
+        }
+    }
+
+    private func validateStored(of member: Member) throws {
+        guard let stored = member.stored, let rdb = member.rdb else { return }
+        guard let key = ObjectKey(parsing: stored.key), key.components.count == 3,
+            key.components.starts(with: [name, id.text])
+        else {
+            throw broken(member, "its key \(String(reflecting: stored.key)) is not in the folder of the set")
+        }
+        guard stored.bytes >= 0, rdb.bytes >= 0, Self.isDigest(stored.sha256), Self.isDigest(rdb.sha256) else {
+            throw broken(member, "a size or a digest in it cannot be one")
+        }
+    }
+
+    private static func isDigest(_ text: String) -> Bool {
+        text.utf8.count == 64 && text.utf8.allSatisfy { byte in
+            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+        }
+    }
+
+    private func broken(_ member: Member, _ rule: String) -> Failure {
+        Failure(.corruptManifest, "read the manifest of \(id), member \(String(reflecting: member.member)): \(rule)")
+    }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteStreams
+import Failures
+import Logging
+import ObjectStorage
+
+/// Makes one backup set: stages the members, then commits all of them and writes the manifest last (F32).
+///
+/// Staged members are not visible in the store. Until `commit`, a run that ends in any way leaves no visible object; the
+/// commit itself makes the members visible one by one and then, with the manifest, the set.
+package struct SetWriter: Sendable {
+    package let name: String
+    package let id: BackupID
+    private let store: any ObjectStore
+    private let logger: Logger
+
+    package init(name: String, id: BackupID, store: any ObjectStore, logger: Logger) {
+        self.name = name
+        self.id = id
+        self.store = store
+        self.logger = logger
+    }
+
+    /// Streams a member's bytes into the store, not yet visible.
+    /// - Parameters:
+    ///   - suffix: what follows the name of the member: `.rdb.zst`.
+    ///   - estimatedBytes: about how many bytes will come.
+    package func stage(
+        member: String,
+        suffix: String,
+        estimatedBytes: Int64?,
+        from chunks: ByteStream
+    ) async throws -> any StagedObject {
+        try await store.stage(ObjectKey([name, id.text, member + suffix]), estimatedBytes: estimatedBytes, from: chunks)
+    }
+
+    /// Makes every staged member visible, holds what the store then says against the manifest, and writes the manifest.
+    ///
+    /// When it throws, the set does not exist, and what was staged or made visible is taken back. One case is left to the
+    /// next run: where the reply to the manifest was lost, nothing is removed, because the set may exist.
+    package func commit(_ manifest: Manifest, staged: [any StagedObject], under lease: HeldLease?) async throws {
+        let sizes = Dictionary(
+            uniqueKeysWithValues: manifest.members.compactMap { member in
+                member.stored.map { ($0.key, $0.bytes) }
+            })
+        precondition(sizes.count == staged.count, "a manifest names exactly the staged members")
+        var visible: [ObjectKey] = []
+        do {
+            try await lease?.confirm()
+            for object in staged {
+                visible.append(object.key)
+                let stored = try await object.commit()
+                guard stored.bytes == sizes[object.key.description] else {
+                    throw Failure(
+                        .digestMismatch,
+                        "commit \(object.key) in \(store.location): the store holds \(stored.bytes) bytes of \(object.bytes)")
+                }
+                logger.debug("committed \(object.key)", metadata: ["bytes": "\(stored.bytes)"])
+            }
+            try await lease?.confirm()
+        } catch {
+            await takeBack(staged, visible: visible)
+            throw error
+        }
+        try await write(manifest, over: visible)
+    }
+
+    private func write(_ manifest: Manifest, over visible: [ObjectKey]) async throws {
+        let key = try Catalog.manifestKey(name: name, id: id)
+        do {
+            let bytes = try manifest.encoded()
+            _ = try Manifest(decoding: bytes)
+            try await store.create(key, bytes)
+        } catch {
+            let failure = Failure(wrapping: error, attempting: "write \(key) in \(store.location)")
+            // Interrupted or unanswered, the manifest may have arrived: a listed backup must keep its members.
+            if !failure.code.isTransient && failure.code != .interrupted && failure.code != .unclassified {
+                await takeBack([], visible: visible)
+            }
+            throw failure
+        }
+    }
+
+    /// Discards what is staged and removes what became visible; what cannot be removed is left to the next run.
+    package func takeBack(_ staged: [any StagedObject], visible: [ObjectKey] = []) async {
+        await withCancellationShield { [store, logger] in
+            for object in staged { await object.discard() }
+            for key in visible {
+                do {
+                    try await store.remove(key)
+                } catch {
+                    logger.warning("could not take back \(key): \(error)")
+                }
+            }
+        }
+    }
+}

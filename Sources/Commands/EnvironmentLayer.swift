@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Failures
+import FoundationEssentials
+
+/// Every flag has an environment variable: `--part-size` is `REDOUBT_PART_SIZE`. Flag > environment > default.
+///
+/// The layer works on the command line itself: what stands in the environment and not on the line is added to it, so that
+/// one parser decides about both. An option that may be repeated takes several values, separated by white space.
+package enum EnvironmentLayer {
+    package static let prefix = "REDOUBT_"
+
+    /// One option of a subcommand, as the parser describes it.
+    package struct Option: Sendable, Hashable {
+        package let name: String
+        package let takesValue: Bool
+        package let isRepeating: Bool
+
+        package var variable: String {
+            prefix + name.uppercased().replacing("-", with: "_")
+        }
+    }
+
+    /// The command line with what the environment adds to it.
+    /// - Parameters:
+    ///   - arguments: without the name of the program.
+    ///   - options: those of each subcommand, by its name.
+    /// - Throws: `.usage` for a switch whose variable is neither true nor false.
+    package static func apply(
+        to arguments: [String],
+        environment: [String: String],
+        options: [String: [Option]]
+    ) throws -> [String] {
+        guard let index = arguments.firstIndex(where: { options[$0] != nil }),
+            let known = options[arguments[index]]
+        else { return arguments }
+        let given = Set(
+            arguments.prefix { $0 != "--" }.compactMap { argument in
+                argument.hasPrefix("--") ? argument.dropFirst(2).split(separator: "=").first.map(String.init) : nil
+            })
+        var added: [String] = []
+        for option in known where !given.contains(option.name) {
+            guard let value = environment[option.variable], !value.isEmpty else { continue }
+            added += try tokens(of: option, value)
+        }
+        return Array(arguments[...index]) + added + Array(arguments[(index + 1)...])
+    }
+
+    private static func tokens(of option: Option, _ value: String) throws -> [String] {
+        if option.takesValue {
+            let values = option.isRepeating ? value.split(whereSeparator: \.isWhitespace).map(String.init) : [value]
+            return values.map { "--\(option.name)=\($0)" }
+        }
+        switch value.lowercased() {
+        case "1", "true", "yes", "on": return ["--\(option.name)"]
+        case "0", "false", "no", "off": return []
+        default:
+            throw Failure(.usage, "read \(option.variable): it must be true or false")
+        }
+    }
+
+    /// The options of each subcommand, out of the description that the parser gives of itself as JSON.
+    package static func options(fromHelpDump dump: String) -> [String: [Option]] {
+        guard let tool = try? JSONDecoder().decode(Tool.self, from: Data(dump.utf8)) else { return [:] }
+        var table: [String: [Option]] = [:]
+        for command in tool.command.subcommands ?? [] {
+            table[command.commandName] = (command.arguments ?? []).compactMap(\.option)
+        }
+        return table
+    }
+
+    private struct Tool: Decodable {
+        let command: Command
+
+        struct Command: Decodable {
+            let commandName: String
+            let subcommands: [Command]?
+            let arguments: [Argument]?
+        }
+
+        struct Argument: Decodable {
+            let kind: String
+            let isRepeating: Bool
+            let preferredName: Name?
+
+            struct Name: Decodable {
+                let kind: String
+                let name: String
+            }
+
+            var option: Option? {
+                guard let preferredName, preferredName.kind == "long", preferredName.name != "help" else { return nil }
+                return Option(name: preferredName.name, takesValue: kind == "option", isRepeating: isRepeating)
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Dispatch
+import Failures
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// SIGTERM and SIGINT end the run in order: its task is cancelled, uploads are aborted, locks released, within 10 s.
+///
+/// A second signal, or clean-up that does not end in time, ends the process at once.
+package enum SignalWatch {
+    /// How long clean-up may take, in seconds, before the process is ended without it.
+    package static let cleanUpSecondsMax = 9
+
+    /// The run was ended by a signal.
+    package struct Interrupted: Error {
+        package let signal: Int32
+        package var exitCode: ExitCode { signal == SIGINT ? .interrupted : .terminated }
+    }
+
+    /// Runs `operation`; when a signal arrives, cancels it and throws `Interrupted` once it has cleaned up.
+    package static func run(_ operation: @escaping @Sendable () async throws -> Void) async throws {
+        let signals = AsyncStream<Int32>.makeStream()
+        let sources = [SIGTERM, SIGINT].map { source(for: $0, to: signals.continuation) }
+        defer { for source in sources { source.cancel() } }
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                for await signal in signals.stream {
+                    throw Interrupted(signal: signal)
+                }
+                return false
+            }
+            group.addTask {
+                try await operation()
+                return true
+            }
+            defer { group.cancelAll() }
+            while let finished = try await group.next() {
+                if finished { return }
+            }
+        }
+    }
+
+    private static func source(
+        for number: Int32,
+        to continuation: AsyncStream<Int32>.Continuation
+    ) -> any DispatchSourceSignal {
+        signal(number, SIG_IGN)
+        let queue = DispatchQueue(label: "redoubt.signals")
+        let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+        var arrived = 0
+        source.setEventHandler {
+            arrived += 1
+            if arrived > 1 { _exit(128 + number) }
+            continuation.yield(number)
+            queue.asyncAfter(deadline: .now() + .seconds(cleanUpSecondsMax)) {
+                Console.talk("redoubt: clean-up took longer than \(cleanUpSecondsMax) s; ending without it")
+                _exit(128 + number)
+            }
+        }
+        source.resume()
+        return source
+    }
+}
