@@ -49,7 +49,7 @@ let package = Package(
         module("Failures", []),
 
         // Level 1: values and formats, no I/O.
-        module("ByteStreams", ["Failures", asyncAlgorithms, crypto]),
+        module("ByteStreams", ["Failures", crypto]),
         module("Compression", ["Failures", "CZlib", "CZstd"]),
         module("RedisProtocol", ["Failures"]),
         module("RDB", []),

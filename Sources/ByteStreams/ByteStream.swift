@@ -2,7 +2,7 @@
 
 /// A run of bytes that arrives in chunks and is read once, by one reader.
 ///
-/// The reader pulls: nothing is produced ahead of it, unless a stage says so (`AsyncThrowingChannel` between two tasks).
+/// The reader pulls: nothing is produced ahead of it, unless a stage says so (`withOverlap`, `mappedConcurrently`).
 /// A chunk is never empty. `nil` is the end; after the end, or after an error, nothing more is asked of the producer.
 package struct ByteStream: AsyncSequence, Sendable {
     package typealias Element = [UInt8]
@@ -10,7 +10,7 @@ package struct ByteStream: AsyncSequence, Sendable {
     /// The usual size of a chunk, in bytes. A producer may give less, and gives no more than eight times this.
     package static let chunkSizeBytes = 256 * 1024
 
-    private let pull: @Sendable () async throws -> [UInt8]?
+    let pull: @Sendable () async throws -> [UInt8]?
 
     /// - Parameter pull: gives the next chunk, or `nil` at the end. Called by one task at a time.
     package init(pulling pull: @escaping @Sendable () async throws -> [UInt8]?) {
