@@ -17,13 +17,17 @@ package struct ObjectKey: Sendable, Hashable, Comparable, CustomStringConvertibl
     /// - Throws: `Failure(.configuration)` when a component is not of that form.
     package init(_ components: [String]) throws {
         guard !components.isEmpty, components.count <= Self.componentsMax else {
-            throw Failure(.configuration, "use a key of \(components.count) components: it must have 1 to \(Self.componentsMax)")
+            throw Failure(
+                .configuration,
+                "use a key of \(components.count) components: it must have 1 to \(Self.componentsMax)"
+            )
         }
         for component in components where !Self.isValid(component: component) {
             throw Failure(
                 .configuration,
                 "use \(String(reflecting: component)) in a key: only 1 to \(Self.componentLengthMax) characters of "
-                    + "A-Z a-z 0-9 . _ - are allowed, and neither . nor ..")
+                    + "A-Z a-z 0-9 . _ - are allowed, and neither . nor .."
+            )
         }
         self.components = components
     }
