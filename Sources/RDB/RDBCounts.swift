@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a scanner counts while it walks, in the form that costs least; a summary is made of it at the end.
+struct RDBCounts {
+    /// The keys of the database that is being read.
+    var keys: UInt64 = 0
+    /// Its number. Keys before any selection belong to the first one.
+    var database: UInt64 = 0
+    /// The keys of each `RDBValueKind`.
+    var kinds = [UInt64](repeating: 0, count: RDBValueKind.allCases.count)
+    var expires: UInt64 = 0
+    var expired: UInt64 = 0
+
+    /// The name of the AUX field whose value follows, if it was short enough to be kept.
+    var auxName: String?
+    /// When the snapshot was taken, in milliseconds since 1970.
+    var createdAt: Int64?
+    /// When the key that follows expires, in milliseconds since 1970.
+    var expiry: Int64?
+    /// Which attributes of the key that follows were read: a bit for each kind.
+    var attributes: UInt8 = 0
+
+    /// The type ids of modules, without the versions in their lower ten bits.
+    var modules: Set<UInt64> = []
+    /// The one that was seen last.
+    var module: UInt64?
+
+    /// A value is complete.
+    mutating func countKey(_ kind: RDBValueKind) {
+        keys += 1
+        kinds[Int(kind.rawValue)] += 1
+        guard attributes != 0 else { return }
+        if let expiry {
+            expires += 1
+            if let createdAt, expiry < createdAt { expired += 1 }
+        }
+        expiry = nil
+        attributes = 0
+    }
+}
+
+/// The name of a module's type: nine characters of six bits each, above a version of ten bits (redis src/module.c,
+/// `moduleTypeNameByID`).
+func moduleName(_ type: UInt64) -> String {
+    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+    let characters = (0..<9).map { alphabet[Int(type >> (10 + 6 * (8 - UInt64($0))) & 0x3f)] }
+    return String(decoding: characters, as: UTF8.self)
+}

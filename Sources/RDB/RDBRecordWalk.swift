@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Where a scanner stands inside a record.
+struct RDBRecordWalk {
+    /// The index of no field: the next byte is the opcode of a record.
+    static let between = -1
+
+    var opcode: UInt8 = 0
+    var role = RDBRecordRole.unknown
+    var kind = RDBValueKind.string
+    /// The field that comes next, in the fields of the grammar.
+    var field = RDBRecordWalk.between
+    /// How many bytes of the last string are still to be skipped.
+    var body = 0
+    /// Whether the excerpt is that of the key of this record.
+    var hasKey = false
+
+    // What fields tell later fields of the same record.
+
+    /// How many nodes the stream has.
+    var nodes: UInt64 = 0
+    /// How many entries wait in the group of the stream.
+    var pending: UInt64 = 0
+    /// Whether the next node of the list is one plain element.
+    var nodeIsPlain = false
+    /// The earliest expiry of the fields of the hash, in milliseconds; they are stored as distances from it.
+    var minimumExpiry: UInt64 = 0
+
+    private var loop = Loop()
+    private var outerLoops: [Loop] = []
+
+    private struct Loop {
+        /// The first field that is repeated.
+        var start = 0
+        /// How often its fields are still to be read, this time included.
+        var remaining: UInt64 = 0
+    }
+
+    /// Whether a record is begun.
+    var isOpen: Bool { field != Self.between }
+    /// Whether no fields are being repeated.
+    var isOutermost: Bool { loop.remaining == 0 }
+
+    mutating func begin(_ opcode: UInt8, _ record: RDBGrammar.Record) {
+        self.opcode = opcode
+        role = record.role
+        kind = record.kind
+        field = Int(record.start)
+        hasKey = false
+        minimumExpiry = 0
+    }
+
+    mutating func end() { field = Self.between }
+
+    /// Repeats the fields after this one, up to their `again`; without a repetition, skips them.
+    mutating func repeatFields(_ times: UInt64, _ fields: UnsafePointer<RDBField>) {
+        field += 1
+        guard times == 0 else {
+            if loop.remaining > 0 { outerLoops.append(loop) }
+            loop = Loop(start: field, remaining: times)
+            return
+        }
+        var depth = 1
+        while depth > 0 {
+            switch fields[field] {
+            case .times, .timesPending, .timesPendingOfConsumer: depth += 1
+            case .again: depth -= 1
+            default: break
+            }
+            field += 1
+        }
+    }
+
+    /// One repetition is read: goes back for the next one, or on after the last.
+    @inline(__always)
+    mutating func again() {
+        loop.remaining -= 1
+        if loop.remaining > 0 {
+            field = loop.start
+        } else {
+            field += 1
+            if let outer = outerLoops.popLast() { loop = outer }
+        }
+    }
+}

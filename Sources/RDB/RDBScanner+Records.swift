@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The walk over records: from opcode to opcode, and inside of one from field to field.
+extension RDBScanner {
+    /// Walks as far as the bytes go: up to the first field that is not whole, or to the end of the records.
+    mutating func walkRecords(_ cursor: inout RDBCursor) throws(RDBViolation) {
+        let grammar = grammar
+        try grammar.fields.withUnsafeBufferPointer { (buffer) throws(RDBViolation) in
+            guard let fields = buffer.baseAddress else { return }
+            repeat {
+                if record.body > 0, !skipBody(&cursor) { return }
+                if !record.isOpen {
+                    guard cursor.remaining > 0 else { return }
+                    try beginRecord(cursor.byte(0), grammar)
+                    cursor.advance(1)
+                }
+            } while try walkFields(&cursor, fields)
+        }
+    }
+
+    /// Reads fields up to the end of the record, or to a string whose end is not at hand.
+    ///
+    /// - Returns: whether to go on: not if a field is cut off, nor after the last record.
+    private mutating func walkFields(
+        _ cursor: inout RDBCursor,
+        _ fields: UnsafePointer<RDBField>
+    ) throws(RDBViolation) -> Bool {
+        while record.body == 0 {
+            let isRead: Bool
+            switch fields[record.field] {
+            case .text:
+                isRead = try readText(&cursor)
+            case .again:
+                record.again()
+                continue
+            case .end:
+                endRecord()
+                return true
+            case .key:
+                isRead = try readKey(&cursor)
+            case .ziplist, .listpack, .intset, .zipmap, .streamNodeID, .listNode:
+                isRead = try readPacked(fields[record.field], &cursor)
+            case .times, .timesPending, .timesPendingOfConsumer:
+                guard try readTimes(&cursor, fields) else { return false }
+                continue
+            case .endOfRecords:
+                endRecords()
+                return false
+            case let field:
+                isRead = try readOther(field, &cursor)
+            }
+            guard isRead else { return false }
+            record.field += 1
+        }
+        return true
+    }
+
+    private mutating func beginRecord(_ opcode: UInt8, _ grammar: RDBGrammar) throws(RDBViolation) {
+        let found = grammar.records[Int(opcode)]
+        switch found.role {
+        case .unknown:
+            throw RDBViolation(.unknownOpcode, "\(opcode) is no opcode or value type of \(dialect)")
+        case .preRelease:
+            throw RDBViolation(.preReleaseOpcode, "\(opcode) stems from a pre-release; no released server loads it")
+        case _ where Int(found.since) > summary.version:
+            throw RDBViolation(
+                .opcodeOfLaterVersion,
+                "\(opcode) exists since RDB version \(found.since), this is \(dialect)"
+            )
+        case .keyAttribute:
+            let bit: UInt8 = opcode == 248 ? 1 : opcode == 249 ? 2 : 4
+            guard counts.attributes & bit == 0 else {
+                throw RDBViolation(.keyAttribute, "opcode \(opcode) repeats an attribute of the same key")
+            }
+            counts.attributes |= bit
+        case .other where counts.attributes != 0:
+            throw RDBViolation(.keyAttribute, "opcode \(opcode) where a key must follow its expiry or usage")
+        case .value, .remark, .other:
+            break
+        }
+        record.begin(opcode, found)
+    }
+
+    private mutating func endRecord() {
+        if record.role == .value { counts.countKey(record.kind) }
+        record.end()
+    }
+
+    /// The opcode of the end is read: makes the summary.
+    private mutating func endRecords() {
+        record.end()
+        flushKeys()
+        summary.expires = counts.expires
+        summary.expired = counts.expired
+        for kind in RDBValueKind.allCases where counts.kinds[Int(kind.rawValue)] > 0 {
+            summary.types[kind.name] = counts.kinds[Int(kind.rawValue)]
+        }
+        summary.modules = counts.modules.map { moduleName($0 << 10) }.sorted()
+        phase = .recordsEnded
+    }
+
+    /// The keys of a database are read. A database may be selected several times (a save without fork does that).
+    mutating func flushKeys() {
+        if counts.keys > 0 { summary.keys[counts.database, default: 0] += counts.keys }
+        counts.keys = 0
+    }
+
+    /// Such as `REDIS version 11`.
+    var dialect: String { "\(summary.isValkey ? "VALKEY" : "REDIS") version \(summary.version)" }
+}
