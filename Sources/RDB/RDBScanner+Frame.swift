@@ -7,11 +7,8 @@ extension RDBScanner {
     /// - Returns: whether they were whole.
     mutating func readHeader(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
         let header = cursor.bytes(9)
-        guard let magic = Magic.allCases.first(where: { header.starts(with: $0.rawValue.utf8.prefix(header.count)) })
-        else {
-            throw RDBViolation(.magic, "an RDB begins with REDIS or VALKEY, this with \"\(escaped(header))\"")
-        }
         guard header.count == 9 else { return false }
+        let magic = try magic(of: header)
         let digits = header[magic.rawValue.utf8.count...]
         guard digits.allSatisfy({ (0x30...0x39).contains($0) }) else {
             throw RDBViolation(.version, "the version \"\(escaped(header))\" is not a number")
@@ -29,6 +26,22 @@ extension RDBScanner {
         cursor.advance(9)
         phase = .records
         return true
+    }
+
+    /// The magic that a header begins with, or the one that it is cut off from.
+    private func magic(of header: some Collection<UInt8>) throws(RDBViolation) -> Magic {
+        for magic in Magic.allCases where header.starts(with: magic.rawValue.utf8.prefix(header.count)) { return magic }
+        throw RDBViolation(.magic, "an RDB begins with REDIS or VALKEY, this with \"\(escaped(header))\"")
+    }
+
+    /// What is wrong with an input that ends after these bytes, of which no header was made.
+    func truncatedHeader(_ header: [UInt8]) -> RDBViolation {
+        do throws(RDBViolation) {
+            _ = try magic(of: header)
+            return RDBViolation(.truncated, whereItStopped)
+        } catch {
+            return error
+        }
     }
 
     /// Reads the checksum, which is zero where the server computes none (`rdbchecksum no`).

@@ -83,8 +83,15 @@ extension RDBScanner {
     /// - Throws: the rule that was broken, or that the input ends before the RDB does.
     package mutating func finish() throws(RDBError) -> RDBSummary {
         if let failure { throw failure }
-        guard phase == .done else { throw fail(RDBViolation(.truncated, whereItStopped), at: receivedBytes) }
-        return summary
+        switch phase {
+        case .done:
+            return summary
+        case .header:
+            let violation = truncatedHeader(carry)
+            throw fail(violation, at: violation.rule == .truncated ? receivedBytes : 0)
+        default:
+            throw fail(RDBViolation(.truncated, whereItStopped), at: receivedBytes)
+        }
     }
 
     private mutating func consume(block: UnsafeRawBufferPointer) throws(RDBError) {
