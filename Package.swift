@@ -58,13 +58,17 @@ let package = Package(
         module("HTTPTransport", ["Failures", "ByteStreams", "CCurl"]),
 
         // Level 3: speaking to servers, where bytes rest, the folder of a server.
-        module("ObjectStorage", ["Failures", "ByteStreams", "HTTPTransport", crypto, logging, nioPosix, systemPackage]),
+        module(
+            "ObjectStorage",
+            ["Failures", "ByteStreams", "HTTPTransport", crypto, logging, nioPosix, systemPackage]
+        ),
         module(
             "RedisClient",
             [
                 "Failures", "ByteStreams", "RedisProtocol", "RDB", crypto, logging, nioCore, nioPosix, nioSSL,
                 systemPackage,
-            ]),
+            ]
+        ),
         module("DataDirectory", ["Failures", "ByteStreams", "RDB", "RedisProtocol", nioPosix, systemPackage]),
 
         // Level 4: what a backup set is.
@@ -76,7 +80,8 @@ let package = Package(
             [
                 "Failures", "ByteStreams", "Compression", "RedisProtocol", "RDB", "ObjectStorage", "RedisClient",
                 "DataDirectory", "Catalog", asyncAlgorithms, logging,
-            ]),
+            ]
+        ),
 
         // Level 6: one file a subcommand; options, output, exit codes.
         module(
@@ -84,18 +89,21 @@ let package = Package(
             [
                 "Failures", "ByteStreams", "RedisProtocol", "RDB", "Compression", "ObjectStorage", "RedisClient",
                 "DataDirectory", "Catalog", "Operations", argumentParser, logging,
-            ]),
+            ]
+        ),
         .executableTarget(name: "redoubt", dependencies: ["Commands"], swiftSettings: strict),
 
         // The real servers, stores and faults that tests use: started on free ports, ended by the tests.
         .target(
             name: "TestParts",
-            dependencies: ["Failures", "RedisProtocol", nioCore, nioPosix, subprocess, systemPackage],
+            dependencies: [nioCore, nioPosix],
             path: "Tests/TestParts",
-            swiftSettings: strict),
+            swiftSettings: strict
+        ),
 
         tests("ArchitectureTests", []),
         tests("FailuresTests", ["Failures"]),
+        tests("TestPartsTests", ["TestParts"]),
         tests("ByteStreamsTests", ["ByteStreams", "Failures"]),
         tests("CompressionTests", ["Compression", "Failures", "TestParts"]),
         tests("RedisProtocolTests", ["RedisProtocol", "Failures"]),
@@ -107,7 +115,8 @@ let package = Package(
         tests("CatalogTests", ["Catalog", "ObjectStorage", "RDB", "ByteStreams", "Failures"]),
         tests(
             "OperationsTests",
-            ["Operations", "Catalog", "ObjectStorage", "RDB", "Compression", "ByteStreams", "Failures", "TestParts"]),
+            ["Operations", "Catalog", "ObjectStorage", "RDB", "Compression", "ByteStreams", "Failures", "TestParts"]
+        ),
         tests("CommandsTests", ["Commands", "Failures", argumentParser]),
         tests("EndToEndTests", ["TestParts", "RDB", "Catalog", "Compression"]),
     ]

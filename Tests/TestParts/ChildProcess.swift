@@ -155,12 +155,21 @@ package final class ChildProcess: Sendable {
 
     /// The command lines of the processes of its session that still live, itself excepted.
     package func survivors() -> [String] {
+        session().map(\.commandLine)
+    }
+
+    /// The processes of its session that run this command line.
+    package func survivorPIDs(running commandLine: String) -> [pid_t] {
+        session().filter { $0.commandLine == commandLine }.map(\.pid)
+    }
+
+    private func session() -> [(pid: pid_t, commandLine: String)] {
         let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         return entries.compactMap { entry in
             guard let each = pid_t(entry), each != pid, getsid(each) == pid,
                 let bytes = FileManager.default.contents(atPath: "/proc/\(entry)/cmdline"), !bytes.isEmpty
             else { return nil }
-            return String(decoding: bytes, as: UTF8.self).split(separator: "\0").joined(separator: " ")
+            return (each, String(decoding: bytes, as: UTF8.self).split(separator: "\0").joined(separator: " "))
         }
     }
 }

@@ -27,6 +27,7 @@ package final class TestConnection: Sendable {
     }
 
     /// Connects, and logs in when a password is given.
+    @discardableResult
     package static func open<Value>(
         host: String = "127.0.0.1",
         port: Int,

@@ -7,18 +7,21 @@ import Synchronization
 ///
 /// A small shell outlives us: it holds the reading end of a pipe, hears which process groups live, and acts at the end of the file.
 /// (`PR_SET_PDEATHSIG` would not do: it fires when the *thread* that started the child ends.)
-final class Watchdog: Sendable {
+package final class Watchdog: Sendable {
     static let shared = Watchdog()
 
     /// The folder that holds every temporary folder of this process.
     let root: String
     private let pipe = Mutex<Int32?>(nil)
 
-    private static let script = """
+    /// Reads `add GROUP`, `del GROUP` and `file PATH`; `$0` is the folder to remove.
+    package static let script = """
         groups=' '
+        files=
         while read -r verb group; do
             case $verb in
             add) groups="$groups$group " ;;
+            file) files="$files $group" ;;
             del)
                 left=' '
                 for each in $groups; do [ "$each" = "$group" ] || left="$left$each "; done
@@ -27,7 +30,7 @@ final class Watchdog: Sendable {
             esac
         done
         for each in $groups; do kill -KILL -"$each" 2>/dev/null; done
-        rm -rf "$0"
+        rm -rf "$0" $files
         """
 
     private init() {
@@ -39,6 +42,8 @@ final class Watchdog: Sendable {
 
     func add(_ group: pid_t) throws { try tell("add \(group)\n") }
     func remove(_ group: pid_t) throws { try tell("del \(group)\n") }
+    /// Removes this file, too, when the test process has ended. Its name holds no space.
+    func remove(file: String) throws { try tell("file \(file)\n") }
     /// Starts the watchdog, if it does not run yet.
     func start() throws { try tell("") }
 
