@@ -251,15 +251,17 @@ package func withProcess<Value>(
     graceSeconds: Double = 5,
     _ body: (ChildProcess) async throws -> Value
 ) async throws -> Value {
-    let process = try ChildProcess(
-        program,
-        arguments,
-        environment: environment,
-        folder: folder,
-        input: input,
-        streams: streams
-    )
-    return try await ending({ await process.end(graceSeconds: graceSeconds) }) { try await body(process) }
+    try await Slots.taking {
+        let process = try ChildProcess(
+            program,
+            arguments,
+            environment: environment,
+            folder: folder,
+            input: input,
+            streams: streams
+        )
+        return try await ending({ await process.end(graceSeconds: graceSeconds) }) { try await body(process) }
+    }
 }
 
 /// Runs a program to its end and gives its standard output.

@@ -124,3 +124,20 @@ final class Flag: Sendable {
         }
     }
 }
+
+/// A variable that several tasks of a test share.
+package final class Shared<Value: Sendable>: Sendable {
+    private let state: Mutex<Value>
+
+    package init(_ value: Value) {
+        state = Mutex(value)
+    }
+
+    package var value: Value { state.withLock { $0 } }
+
+    /// Changes it, and gives what the change returns.
+    @discardableResult
+    package func change<Result: Sendable>(_ body: (inout sending Value) -> Result) -> Result {
+        state.withLock { body(&$0) }
+    }
+}

@@ -151,10 +151,12 @@ package func withRedis<Value>(
             return try await withRedis(flavour, options, body)
         }
     }
-    let server = try await RedisServer(flavour, options, folder: folder)
-    return try await ending({ await server.end() }) {
-        if options.waitsForPong { try await server.waitForPong() }
-        return try await body(server)
+    return try await Slots.taking {
+        let server = try await RedisServer(flavour, options, folder: folder)
+        return try await ending({ await server.end() }) {
+            if options.waitsForPong { try await server.waitForPong() }
+            return try await body(server)
+        }
     }
 }
 

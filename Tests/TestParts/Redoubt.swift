@@ -65,19 +65,21 @@ package enum Redoubt {
         _ body: (ChildProcess) async throws -> Value
     ) async throws -> Value {
         let program = try executable()
-        return try await withTemporaryFolder { home in
-            let base = ChildProcess.plainEnvironment.merging(["HOME": home.path, "TMPDIR": home.path]) { $1 }
-            let process = try ChildProcess(
-                program,
-                arguments,
-                environment: base.merging(environment) { $1 },
-                folder: folder ?? home,
-                input: input.isEmpty ? .empty : .bytes(input),
-                streams: .separate,
-                logBytesMax: 64 << 20,
-                watchesMemory: true
-            )
-            return try await ending({ await process.end() }) { try await body(process) }
+        return try await Slots.taking {
+            try await withTemporaryFolder { home in
+                let base = ChildProcess.plainEnvironment.merging(["HOME": home.path, "TMPDIR": home.path]) { $1 }
+                let process = try ChildProcess(
+                    program,
+                    arguments,
+                    environment: base.merging(environment) { $1 },
+                    folder: folder ?? home,
+                    input: input.isEmpty ? .empty : .bytes(input),
+                    streams: .separate,
+                    logBytesMax: 64 << 20,
+                    watchesMemory: true
+                )
+                return try await ending({ await process.end() }) { try await body(process) }
+            }
         }
     }
 

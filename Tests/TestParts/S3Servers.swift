@@ -9,17 +9,21 @@ import Foundation
 @discardableResult
 package func withSeaweedFS<Value>(shared: Bool = true, _ body: (S3Service) async throws -> Value) async throws -> Value
 {
-    if shared { return try await body(sharedSeaweedFS.value()) }
-    let service = try await startSeaweedFS()
-    return try await ending({ await service.child.end(graceSeconds: 1) }) { try await body(service) }
+    try await Slots.taking {
+        if shared { return try await body(sharedSeaweedFS.value()) }
+        let service = try await startSeaweedFS()
+        return try await ending({ await service.child.end(graceSeconds: 1) }) { try await body(service) }
+    }
 }
 
 /// moto: checks no signature, but knows much of AWS.
 @discardableResult
 package func withMoto<Value>(shared: Bool = true, _ body: (S3Service) async throws -> Value) async throws -> Value {
-    if shared { return try await body(sharedMoto.value()) }
-    let service = try await startMoto()
-    return try await ending({ await service.child.end(graceSeconds: 1) }) { try await body(service) }
+    try await Slots.taking {
+        if shared { return try await body(sharedMoto.value()) }
+        let service = try await startMoto()
+        return try await ending({ await service.child.end(graceSeconds: 1) }) { try await body(service) }
+    }
 }
 
 /// rclone serving a folder as S3: a bucket is a folder in it. With TLS material, over HTTPS.
@@ -32,6 +36,14 @@ package func withRcloneS3<Value>(
     guard let folder else {
         return try await withTemporaryFolder { try await withRcloneS3(folder: $0, tls: tls, body) }
     }
+    return try await Slots.taking { try await serveS3(folder, tls, body) }
+}
+
+private func serveS3<Value>(
+    _ folder: URL,
+    _ tls: TLSMaterial?,
+    _ body: (S3Service) async throws -> Value
+) async throws -> Value {
     let port = try Port()
     var arguments = [
         "serve", "s3", "--addr", "127.0.0.1:\(port.number)", "--auth-key", "\(accessKey),\(secretKey)", "--config", "",

@@ -20,6 +20,7 @@
 //     withTemporaryFolder { url in … }        withFreePort { port in … }       nobody listens on that port
 //     TLSMaterial.shared()                    .flawed(.expired)                paths of PEM files
 //     Parts.redisCheckRDB(), Parts.zstd() …                                    paths of programs
+//     Shared(0).change { $0 += 1 }                                             a variable that tasks share
 //     eventually("what", withinSeconds: 10) { try await … ? value : nil }      waiting for what does not tell when it happens
 //
 //     Dataset.with { $0.scale = 10; $0.bigValueBytes = 100_000_000 }.load(into: server)    Dataset.small.load(into:)

@@ -60,17 +60,20 @@ import Testing
     }
 
     @Test func cancelledTestEndsItsChild() async throws {
-        let pid = try await withThrowingTaskGroup(of: pid_t.self) { group in
+        let started = Shared<pid_t?>(nil)
+        try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await withProcess("/bin/sleep", ["1000"]) { process in
-                    try? await Task.sleep(for: .seconds(1000))
-                    return process.pid
+                    started.change { $0 = process.pid }
+                    try await Task.sleep(for: .seconds(1000))
                 }
             }
+            let pid = try await eventually("the child to start") { started.value }
+            #expect(isRunning(pid))
             group.cancelAll()
-            return try #require(try await group.next())
+            await #expect(throws: CancellationError.self) { try await group.next() }
+            #expect(!isRunning(pid))
         }
-        #expect(!isRunning(pid))
     }
 
     @Test func logKeepsTheNewest() async throws {
