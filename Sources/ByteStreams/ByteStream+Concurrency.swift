@@ -26,8 +26,8 @@ extension ByteStream {
 
     /// Gives `body` a stream of transformed chunks, in their order, up to `width` of them being transformed at a time.
     ///
-    /// At most twice `width` chunks are held. What `transform` or the producer throws reaches the reader; the chunks that
-    /// were under way then are lost. When `body` ends, however it ends, all tasks are cancelled and waited for.
+    /// At most twice `width` chunks are held. What `transform` or the producer throws reaches the reader; the chunks
+    /// that were under way then are lost. When `body` ends, however it ends, all tasks are cancelled and waited for.
     package func mappedConcurrently<Result>(
         width: Int,
         transform: @escaping @Sendable ([UInt8]) async throws -> [UInt8],
@@ -36,6 +36,26 @@ extension ByteStream {
         precondition(width > 0, "at least one chunk must be transformed at a time")
         return try await Self.withProducer(depth: width) { handover in
             try await transformInOrder(width: width, transform: transform, into: handover)
+        } reading: {
+            try await body($0)
+        }
+    }
+
+    /// Gives `body` a stream that `produce` fills chunk by chunk from a task of its own, at most `depth` chunks ahead of the
+    /// reader: for a source that is a scope itself, such as the answer to a request.
+    ///
+    /// Errors and the end are as with `withOverlap`.
+    /// - Parameter produce: gets a function that takes a chunk, and suspends until there is room for it.
+    package static func withProduced<Result>(
+        depth: Int,
+        by produce: @escaping @Sendable (_ put: @Sendable ([UInt8]) async throws -> Void) async throws -> Void,
+        reading body: (ByteStream) async throws -> Result
+    ) async throws -> Result {
+        try await withProducer(depth: depth) { handover in
+            try await produce { chunk in
+                try await handover.waitForRoom()
+                handover.put(chunk)
+            }
         } reading: {
             try await body($0)
         }

@@ -51,17 +51,29 @@ package final class Monitor<Value: Sendable>: Sendable {
         }
     }
 
+    /// Like `wait`, but the cancellation of the task does not end it. Only for what is sure to come soon.
+    package func waitThroughCancellation<Result: Sendable>(for condition: (inout Value) -> Result?) async -> Result {
+        while true {
+            var found: Result?
+            await withCheckedContinuation { continuation in
+                found = enter(continuation, unless: condition, endsWhenCancelled: false)
+            }
+            if let found { return found }
+        }
+    }
+
     /// Looks once more and joins the waiters, under one lock: a change between the two would never be noticed.
     private func enter<Result: Sendable>(
         _ continuation: CheckedContinuation<Void, Never>,
-        unless condition: (inout Value) -> Result?
+        unless condition: (inout Value) -> Result?,
+        endsWhenCancelled: Bool = true
     ) -> Result? {
         let (found, woken) = guarded.withLock { guarded -> (Result?, [CheckedContinuation<Void, Never>]) in
             if let found = condition(&guarded.value) {
                 return (found, guarded.takeWaiters() + [continuation])
             }
             // A cancellation that came before this had nobody to wake.
-            if Task.isCancelled { return (nil, [continuation]) }
+            if endsWhenCancelled, Task.isCancelled { return (nil, [continuation]) }
             guarded.waiters.append(continuation)
             return (nil, [])
         }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CCurl
+import Failures
+
+extension EasyHandle {
+    /// Bodies of this size and above ask first (`Expect: 100-continue`): a refusal, or a kept connection that is dead,
+    /// is found out before they are sent.
+    private static let expectBytesMin = 1024 * 1024
+    /// How long to wait for the server's word; one that does not know `Expect` costs this much a body.
+    private static let expectMilliseconds = 1000
+    private static let receiveBufferBytes = 256 * 1024
+    private static let uploadBufferBytes = 1024 * 1024
+    /// A kept connection older than this is not used again: servers close idle ones after some 20 s or more.
+    private static let idleSecondsMax = 18
+    private static let keepAliveIdleSeconds = 30
+    private static let keepAliveIntervalSeconds = 15
+
+    /// What all transfers of a client have in common.
+    func configure(_ configuration: HTTPClientConfiguration) throws {
+        try set(CURLOPT_NOSIGNAL, true)
+        // Or else the end of one transfer waits for a name server that does not answer, and all the others with it.
+        try set(CURLOPT_QUICK_EXIT, true)
+        try set(CURLOPT_PROTOCOLS_STR, "http,https")
+        try set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+        try set(CURLOPT_FOLLOWLOCATION, false)
+        try set(CURLOPT_PATH_AS_IS, true)
+        try set(CURLOPT_SUPPRESS_CONNECT_HEADERS, true)
+        try set(CURLOPT_USERAGENT, configuration.userAgent)
+        try set(CURLOPT_BUFFERSIZE, Self.receiveBufferBytes)
+        try set(CURLOPT_UPLOAD_BUFFERSIZE, Self.uploadBufferBytes)
+        try set(CURLOPT_EXPECT_100_TIMEOUT_MS, Self.expectMilliseconds)
+        try set(CURLOPT_MAXAGE_CONN, Self.idleSecondsMax)
+        try set(CURLOPT_TCP_KEEPALIVE, true)
+        try set(CURLOPT_TCP_KEEPIDLE, Self.keepAliveIdleSeconds)
+        try set(CURLOPT_TCP_KEEPINTVL, Self.keepAliveIntervalSeconds)
+        if !configuration.usesProxyOfEnvironment { try set(CURLOPT_PROXY, "") }
+        try configureTLS(configuration)
+    }
+
+    private func configureTLS(_ configuration: HTTPClientConfiguration) throws {
+        try set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        try set(CURLOPT_SSL_VERIFYPEER, !configuration.insecureSkipVerify)
+        try set(CURLOPT_SSL_VERIFYHOST, configuration.insecureSkipVerify ? 0 : 2)
+        // Without the system's folder a CA that is given replaces the system's, and libcurl keeps the loaded file for
+        // all connections of a multi: it does so for a file only.
+        try set(CURLOPT_CAPATH, nil)
+        if let file = configuration.caFile { try set(CURLOPT_CAINFO, file) }
+        if let bytes = configuration.caBytes { try set(CURLOPT_CAINFO_BLOB, bytes) }
+        if let file = configuration.clientCertificateFile { try set(CURLOPT_SSLCERT, file) }
+        if let file = configuration.clientKeyFile { try set(CURLOPT_SSLKEY, file) }
+    }
+
+    /// The one request.
+    func configure(_ request: HTTPRequest) throws {
+        try set(CURLOPT_URL, request.url)
+        try set(CURLOPT_CONNECTTIMEOUT, request.deadlines.connectSeconds)
+        let isUpload = !request.body.isEmpty || ["PUT", "POST", "PATCH"].contains(request.method)
+        if request.method == "HEAD" {
+            try set(CURLOPT_NOBODY, true)
+        } else if isUpload {
+            // An upload whatever the method: a POST of libcurl would add a Content-Type of its own.
+            try set(CURLOPT_UPLOAD, true)
+            try set(CURLOPT_INFILESIZE_LARGE, offset: request.body.count)
+        }
+        try set(CURLOPT_CUSTOMREQUEST, request.method)
+        try setHeaders(Self.headerLines(of: request))
+    }
+
+    /// In libcurl's notation `Name;` is a header without a value, and `Name:` takes a header of its own away.
+    private static func headerLines(of request: HTTPRequest) -> [String] {
+        // The length is that of the body, always; libcurl writes it.
+        var lines = request.headers.filter { $0.name.lowercased() != "content-length" }.map { header in
+            header.value.allSatisfy { $0 == " " || $0 == "\t" } ? "\(header.name);" : "\(header.name): \(header.value)"
+        }
+        let given = Set(request.headers.map { $0.name.lowercased() })
+        if !given.contains("accept") { lines.append("Accept:") }
+        if !given.contains("expect"), request.body.count < expectBytesMin { lines.append("Expect:") }
+        return lines
+    }
+}

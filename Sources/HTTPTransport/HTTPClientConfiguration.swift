@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What all requests of one client have in common.
+package struct HTTPClientConfiguration: Sendable {
+    /// A PEM file of the certificate authorities to trust instead of the system's.
+    package var caFile: String?
+    /// The same as bytes; they win over `caFile`.
+    package var caBytes: [UInt8]?
+    /// A PEM file of the certificate that proves who we are, with what it needs to reach the authority.
+    package var clientCertificateFile: String?
+    /// A PEM file of the key of that certificate; not encrypted.
+    package var clientKeyFile: String?
+    /// Believes any certificate for any host. For tests on a laptop, and loud in the command that sets it.
+    package var insecureSkipVerify = false
+    /// The `User-Agent` header.
+    package var userAgent = "redoubt"
+    /// Obeys `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`. Off for link-local addresses, such as metadata services.
+    package var usesProxyOfEnvironment = true
+    /// How many transfers run at a time; those above wait for their turn. A download that nobody reads holds its place.
+    package var maxConnections = 64
+
+    package init() {}
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Failures
+import Foundation
+import HTTPTransport
+import TestParts
+import Testing
+
+/// Against the server of openssl, which answers any GET with a page about the connection.
+@Suite(.timeLimit(.minutes(2))) struct TLSTests {
+    @Test func aServerOfAKnownAuthorityIsBelieved() async throws {
+        let material = try await TLSMaterial.shared()
+        try await withTLSServer(material) { url in
+            var configuration = HTTPClientConfiguration()
+            configuration.caFile = material.authority
+            try await succeeds(url, configuration)
+            configuration.caFile = nil
+            configuration.caBytes = try Array(Data(contentsOf: URL(fileURLWithPath: material.authority)))
+            try await succeeds(url, configuration)
+            // The bytes win.
+            configuration.caFile = material.otherAuthority
+            try await succeeds(url, configuration)
+        }
+    }
+
+    @Test func aServerOfAnotherAuthorityIsNot() async throws {
+        let material = try await TLSMaterial.shared()
+        try await withTLSServer(material) { url in
+            var configuration = HTTPClientConfiguration()
+            await fails(.tlsFailed, url, configuration)
+            configuration.caFile = material.otherAuthority
+            await fails(.tlsFailed, url, configuration)
+        }
+    }
+
+    @Test(arguments: TLSMaterial.Flaw.allCases)
+    func aFlawedCertificateIsRefusedUnlessToldOtherwise(flaw: TLSMaterial.Flaw) async throws {
+        let material = try await TLSMaterial.shared().flawed(flaw)
+        try await withTLSServer(material) { url in
+            var configuration = HTTPClientConfiguration()
+            configuration.caFile = material.authority
+            await fails(.tlsFailed, url, configuration)
+            configuration.insecureSkipVerify = true
+            try await succeeds(url, configuration)
+        }
+    }
+
+    @Test func anOldVersionOfTLSIsRefused() async throws {
+        let material = try await TLSMaterial.shared()
+        try await withTLSServer(material, ["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"]) { url in
+            var configuration = HTTPClientConfiguration()
+            configuration.caFile = material.authority
+            await fails(.tlsFailed, url, configuration)
+        }
+    }
+
+    @Test func aServerMayAskWhoWeAre() async throws {
+        let material = try await TLSMaterial.shared()
+        try await withTLSServer(material, ["-Verify", "1", "-verify_return_error", "-CAfile", material.authority]) {
+            url in
+            var configuration = HTTPClientConfiguration()
+            configuration.caFile = material.authority
+            await #expect(throws: Failure.self) { try await status(url, configuration) }
+            configuration.clientCertificateFile = material.clientCertificate
+            configuration.clientKeyFile = material.clientKey
+            try await succeeds(url, configuration)
+        }
+    }
+
+    @Test func filesThatAreNotThereAreAnErrorOfConfiguration() async throws {
+        let material = try await TLSMaterial.shared()
+        try await withTLSServer(material) { url in
+            var configuration = HTTPClientConfiguration()
+            configuration.caFile = "/nonexistent/ca.pem"
+            await fails(.configuration, url, configuration)
+            configuration.caFile = material.serverKey
+            await fails(.configuration, url, configuration)
+            configuration.caFile = nil
+            configuration.caBytes = Array("no certificate".utf8)
+            await fails(.configuration, url, configuration)
+            configuration.caBytes = nil
+            configuration.caFile = material.authority
+            configuration.clientCertificateFile = "/nonexistent/client.pem"
+            await fails(.configuration, url, configuration)
+        }
+    }
+
+    @Test func aServerThatSpeaksNoTLSIsRefused() async throws {
+        try await withScriptedServer { connection, _ in
+            _ = try await connection.read()
+            try await connection.write(ScriptedHTTP.response("400 Bad Request"))
+        } body: { port in
+            await fails(.tlsFailed, "https://127.0.0.1:\(port)/", HTTPClientConfiguration())
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func aConnectionThatBreaksInTheHandshakeIsUnreachable(resets: Bool) async throws {
+        try await withScriptedServer { connection, _ in
+            _ = try await connection.read()
+            if resets { await connection.reset() }
+        } body: { port in
+            await fails(.unreachable, "https://127.0.0.1:\(port)/", HTTPClientConfiguration())
+        }
+    }
+
+    private func succeeds(_ url: String, _ configuration: HTTPClientConfiguration) async throws {
+        let status = try await status(url, configuration)
+        #expect(status == 200)
+    }
+
+    private func fails(_ code: Failure.Code, _ url: String, _ configuration: HTTPClientConfiguration) async {
+        let failure = await #expect(throws: Failure.self) { try await status(url, configuration) }
+        #expect(failure?.code == code, "\(failure?.description ?? "")")
+    }
+
+    private func status(_ url: String, _ configuration: HTTPClientConfiguration) async throws -> Int {
+        try await withHTTPClient(configuration) {
+            try await $0.send(HTTPRequest(method: "GET", url: url), bodyBytesMax: 1 << 20).head.status
+        }
+    }
+
+    private func withTLSServer(
+        _ material: TLSMaterial,
+        _ options: [String] = [],
+        _ body: (String) async throws -> Void
+    ) async throws {
+        try await withFreePort { port in
+            let arguments =
+                ["s_server", "-quiet", "-www", "-accept", "127.0.0.1:\(port)"]
+                + ["-cert", material.serverCertificate, "-key", material.serverKey] + options
+            try await withProcess(Parts.openssl(), arguments) { server in
+                try await eventually("openssl to listen: \(server.output.tail())") {
+                    await (try ByteChannel.connect(port: port)).close()
+                }
+                try await body("https://127.0.0.1:\(port)/")
+            }
+        }
+    }
+}
