@@ -48,13 +48,16 @@ package struct ObjectKey: Sendable, Hashable, Comparable, CustomStringConvertibl
         guard (1...componentLengthMax).contains(component.utf8.count), component != ".", component != ".." else {
             return false
         }
-        return component.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
-                true
-            default: false
-            }
+        return component.utf8.allSatisfy(isAllowed)
+    }
+
+    /// `A-Z a-z 0-9 . _ -`
+    static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+            true
+        default: false
         }
     }
 }

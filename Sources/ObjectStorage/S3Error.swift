@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPTransport
+
+/// What a store answered when it did not do what it was asked.
+///
+/// Source: "Error responses", Amazon S3 API Reference.
+struct S3Error: Error, Sendable, Hashable {
+    let status: Int
+    /// `SlowDown`; `nil` when the answer had no body that could be read, as those to `HEAD`.
+    let code: String?
+    private let message: String?
+    private let requestID: String?
+    /// The region of the bucket, where the store says so.
+    let region: String?
+
+    private static let quotedLengthMax = 200
+
+    /// - Parameter secrets: struck out of what the store says.
+    init(_ head: HTTPResponseHead, _ body: [UInt8], secrets: [String]) {
+        let document = try? XMLElement(parsing: body)
+        let error = document?.name == "Error" ? document : nil
+        func quotable(_ text: String?) -> String? {
+            text.flatMap { Self.quotable(secrets.reduce($0) { $0.replacing($1, with: "***") }) }
+        }
+        status = head.status
+        code = quotable(error?["Code"])
+        message = quotable(error?["Message"])
+        requestID = quotable(head["x-amz-request-id"] ?? error?["RequestId"])
+        region = quotable(head["x-amz-bucket-region"] ?? error?["Region"])
+    }
+
+    /// Whether the same request may succeed when it is sent once more.
+    var isPassing: Bool {
+        switch status {
+        case 408, 429, 500, 502, 503, 504, 509: return true
+        // A conditional write met another request for the same key; S3 wants it sent again.
+        case 409: return code == "ConditionalRequestConflict" || code == "OperationAborted"
+        default: break
+        }
+        switch code {
+        case "SlowDown", "InternalError", "RequestTimeout", "ServiceUnavailable", "Throttling", "ThrottlingException",
+            "RequestThrottled", "TooManyRequests", "TransactionInProgress":
+            return true
+        // The body arrived damaged or short.
+        case "BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch": return true
+        default: return false
+        }
+    }
+
+    /// Whether the store may not know what was asked, or a condition that the request carried.
+    var isUnknownRequest: Bool {
+        status == 501 || code == "NotImplemented"
+            || (status == 400 && ["InvalidArgument", "InvalidRequest", "UnsupportedArgument", nil].contains(code))
+    }
+
+    /// One line: `503 SlowDown (Please reduce your request rate.), request id 4442587FB7D0A2F9`.
+    var text: String {
+        var text = "\(status)"
+        if let code { text += " \(code)" }
+        if let message { text += " (\(message))" }
+        if let requestID { text += ", request id \(requestID)" }
+        return text
+    }
+
+    /// What a server sends is not trusted to be short or printable.
+    private static func quotable(_ text: String) -> String? {
+        let characters = text.unicodeScalars.map { (0x20...0x7E).contains($0.value) ? Character($0) : " " }
+        let line = String(characters).split(separator: " ").joined(separator: " ")
+        return line.isEmpty ? nil : String(line.prefix(quotedLengthMax))
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Failures
+import HTTPTransport
+import Logging
+
+/// Sends operations to a bucket: signs each try anew, waits and tries again after what passes, and gives up with a failure
+/// that says what the store answered.
+struct S3Exchange: Sendable {
+    let settings: S3Settings
+    let client: HTTPClient
+    let clock: StoreClock
+    let logger: Logger
+    let budget = RetryBudget()
+    /// What the clock of the store says more than ours.
+    private let skewSeconds = SharedValue<Int64>(0)
+
+    init(settings: S3Settings, client: HTTPClient, configuration: StoreConfiguration) {
+        self.settings = settings
+        self.client = client
+        clock = configuration.clock
+        logger = configuration.logger
+    }
+
+    /// Sends an operation until it is answered.
+    /// - Parameter read: makes something of an answer with a status that the operation expects; what it throws is an
+    ///   answer that broke off, and the request is sent again.
+    /// - Throws: the failure of the last try.
+    func perform<Result>(
+        _ operation: S3Operation,
+        read: (HTTPResponse) throws(S3Malformed) -> Result
+    ) async throws -> Result {
+        var tries = S3Tries(operation: operation, exchange: self)
+        while true {
+            do {
+                let response = try await client.send(signed(operation), bodyBytesMax: XMLLimits.bytesMax)
+                try check(response.head, response.body, of: operation)
+                let result = try read(response)
+                tries.succeeded()
+                return result
+            } catch {
+                try await tries.waitAfter(error)
+            }
+        }
+    }
+
+    func perform(_ operation: S3Operation) async throws -> HTTPResponse {
+        try await perform(operation) { response in response }
+    }
+
+    /// The request of an operation, signed for now.
+    func signed(_ operation: S3Operation) throws -> HTTPRequest {
+        let request = HTTPRequest(
+            method: operation.method,
+            url: settings.endpoint.url(key: operation.key, query: operation.query),
+            headers: operation.headers,
+            body: operation.body,
+            deadlines: operation.deadlines
+        )
+        let signer = RequestSigner(credentials: settings.credentials, region: settings.region)
+        let time = CivilTime(secondsSince1970: clock.secondsSince1970() + skewSeconds.value)
+        return try signer.signed(request, payloadSHA256: operation.bodySHA256, at: time)
+    }
+
+    /// - Throws: `S3Refusal` when the status is none that the operation expects.
+    func check(_ head: HTTPResponseHead, _ body: [UInt8], of operation: S3Operation) throws {
+        if head.status == 200 { return }
+        let error = error(head, body)
+        // Without its bucket, an object is not absent: it could not be asked for.
+        guard operation.answers.contains(head.status), error.code != "NoSuchBucket", !error.isPassing else {
+            throw S3Refusal(error: error, head: head)
+        }
+    }
+
+    /// What an answer says that is none of success.
+    func error(_ head: HTTPResponseHead, _ body: [UInt8]) -> S3Error {
+        S3Error(head, body, secrets: settings.credentials.secrets)
+    }
+
+    /// Takes over the clock of the store, which answered that ours is wrong.
+    /// - Returns: whether that may help.
+    func adoptClock(of head: HTTPResponseHead) -> Bool {
+        guard let theirs = head["date"].flatMap(CivilTime.init(httpDate:)) else { return false }
+        let difference = theirs.secondsSince1970 - clock.secondsSince1970()
+        logger.notice("the clock of the store differs, signing with it", metadata: ["seconds": "\(difference)"])
+        skewSeconds.value = difference
+        return true
+    }
+}
+
+/// An answer with a status that is an error.
+struct S3Refusal: Error {
+    let error: S3Error
+    let head: HTTPResponseHead
+}
+
+/// An answer that says that all went well, and is not what such an answer looks like: cut off, empty, or an error inside
+/// (F24).
+struct S3Malformed: Error {
+    let reason: String
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Failures
+import HTTPTransport
+
+/// An object as `HEAD` shows it.
+struct S3Look: Sendable {
+    let object: StoredObject
+    /// The identity that its writer gave it; `nil` when the provider does not keep metadata, or somebody else wrote it.
+    let identity: String?
+}
+
+extension S3Store {
+    /// The header that carries the identity of a write.
+    static let identityHeader = "x-amz-meta-redoubt-upload"
+
+    /// An identity that no other write has.
+    static func newIdentity() -> String {
+        Hexadecimal.text((0..<16).map { _ in UInt8.random(in: 0...255) })
+    }
+
+    /// What the bucket holds under a key, or `nil`.
+    func look(at key: ObjectKey) async throws -> S3Look? {
+        var operation = S3Operation("look at \(shown(key))", action: "s3:GetObject", "HEAD", key: fullKey(key))
+        operation.answers = [400, 403, 404]
+        for _ in 0..<2 {
+            let look = try await exchange.perform(operation) { response throws(S3Malformed) -> S3Look?? in
+                switch response.head.status {
+                case 200:
+                    .some(
+                        S3Look(
+                            object: try self.object(key, response.head),
+                            identity: response.head[Self.identityHeader]
+                        )
+                    )
+                case 404: .some(nil)
+                default: nil
+                }
+            }
+            if let look {
+                if look == nil { try await confirmBucket() } else { provider.hasSeenBucket.value = true }
+                return look
+            }
+            // An answer to HEAD has no body, so that it cannot say why. This one can, and throws it.
+            try await explain(operation)
+        }
+        throw Failure(
+            .permissionDenied,
+            "\(operation.attempt): the store refuses HEAD, although it allows GET",
+            hint: "Allow s3:GetObject and s3:ListBucket on the bucket to these credentials."
+        )
+    }
+
+    /// Asks for one byte of what `HEAD` was refused for.
+    private func explain(_ refused: S3Operation) async throws {
+        var operation = S3Operation(refused.attempt, action: refused.action, "GET", key: refused.key)
+        operation.headers = [("Range", "bytes=0-0")]
+        operation.answers = [206, 404, 416]
+        _ = try await exchange.perform(operation)
+    }
+
+    /// A key that is not there may also mean that the bucket is not; that is asked once.
+    /// - Throws: `.noSuchStore`.
+    private func confirmBucket() async throws {
+        if provider.hasSeenBucket.value { return }
+        var operation = S3Operation("look at the bucket of \(location)", action: "s3:ListBucket", "HEAD")
+        operation.answers = [403, 404]
+        let status = try await exchange.perform(operation).head.status
+        guard status != 404 else {
+            throw Failure(
+                .noSuchStore,
+                "\(operation.attempt): there is no such bucket",
+                hint: "Create the bucket first; redoubt does not. Check its name and the endpoint."
+            )
+        }
+        provider.hasSeenBucket.value = true
+    }
+
+    /// An object from the headers of an answer about it.
+    func object(_ key: ObjectKey, _ head: HTTPResponseHead) throws(S3Malformed) -> StoredObject {
+        guard let bytes = head["content-length"].flatMap({ Int64($0) }), bytes >= 0 else {
+            throw S3Malformed(reason: "the store did not say how large the object is")
+        }
+        return StoredObject(
+            key: key,
+            bytes: bytes,
+            modifiedAtSeconds: try modified(head),
+            version: try version(head)
+        )
+    }
+
+    func modified(_ head: HTTPResponseHead) throws(S3Malformed) -> Int64 {
+        guard let time = head["last-modified"].flatMap(CivilTime.init(httpDate:)) else {
+            throw S3Malformed(reason: "the store did not say when the object was written")
+        }
+        return time.secondsSince1970
+    }
+
+    func version(_ head: HTTPResponseHead) throws(S3Malformed) -> ObjectVersion {
+        guard let tag = head["etag"], !tag.isEmpty else {
+            throw S3Malformed(reason: "the store gave no ETag of the object")
+        }
+        return ObjectVersion(tag: tag)
+    }
+}

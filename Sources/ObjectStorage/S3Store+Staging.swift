@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteStreams
+import Failures
+import HTTPTransport
+
+/// A multipart upload that has begun.
+struct S3Upload: Sendable {
+    let key: ObjectKey
+    let id: String
+    let identity: String
+}
+
+/// A part that the store took.
+struct S3Part: Sendable {
+    let number: Int
+    let etag: String
+}
+
+extension S3Store {
+    /// The smallest part that is chosen; together with the parts in flight it bounds the memory.
+    static let partSizeBytesMin = 8 << 20
+    /// What S3 allows.
+    static let partSizeBytesMax = 5 << 30
+    /// What S3 allows.
+    static let partsMax = 10_000
+    /// How many parts are planned for; the rest is room for an estimate that was too low.
+    private static let partsPlanned: Int64 = 9_000
+
+    /// All parts but the last have this size, because some providers want them equal.
+    static func partSizeBytes(estimatedBytes: Int64?) -> Int {
+        guard let estimatedBytes, estimatedBytes > 0 else { return partSizeBytesMin }
+        // A quarter more than estimated, in whole mebibytes.
+        let wanted = (estimatedBytes / partsPlanned + 1) / 4 * 5 + 5
+        let mebibytes = (wanted + (1 << 20) - 1) >> 20
+        return min(max(partSizeBytesMin, Int(mebibytes) << 20), partSizeBytesMax)
+    }
+
+    package func stage(
+        _ key: ObjectKey,
+        estimatedBytes: Int64?,
+        from chunks: ByteStream
+    ) async throws -> any StagedObject {
+        let upload = try await begin(key)
+        do {
+            let size = configuration.partSizeBytes ?? Self.partSizeBytes(estimatedBytes: estimatedBytes)
+            let (parts, bytes) = try await uploadParts(of: upload, from: chunks.rechunked(to: size))
+            try Task.checkCancellation()
+            return S3StagedObject(store: self, upload: upload, parts: parts, bytes: bytes)
+        } catch {
+            await abort(upload)
+            throw error
+        }
+    }
+
+    private func begin(_ key: ObjectKey) async throws -> S3Upload {
+        var operation = S3Operation(
+            "begin to upload \(shown(key))",
+            action: "s3:PutObject",
+            "POST",
+            key: fullKey(key)
+        )
+        let identity = Self.newIdentity()
+        operation.query = [("uploads", "")]
+        operation.headers = [("Content-Type", "application/octet-stream"), (Self.identityHeader, identity)]
+        let id = try await exchange.perform(operation, read: S3Answers.uploadID)
+        provider.hasSeenBucket.value = true
+        return S3Upload(key: key, id: id, identity: identity)
+    }
+
+    /// Uploads blocks as parts, some at a time, in memory bounded by them and the block that is being gathered.
+    private func uploadParts(of upload: S3Upload, from blocks: ByteStream) async throws -> ([S3Part], bytes: Int64) {
+        try await withThrowingTaskGroup(of: S3Part.self) { group in
+            var parts: [S3Part] = []
+            var bytes: Int64 = 0
+            var begun = 0
+            func send(_ block: [UInt8]) throws {
+                begun += 1
+                guard begun <= Self.partsMax else { throw tooManyParts(upload.key, bytes) }
+                bytes += Int64(block.count)
+                group.addTask { [number = begun] in try await self.send(block, as: number, of: upload) }
+            }
+            for try await block in blocks {
+                while begun - parts.count >= max(1, configuration.partsInFlight), let part = try await group.next() {
+                    parts.append(part)
+                }
+                try send(block)
+            }
+            // An upload without a part cannot be completed.
+            if begun == 0 { try send([]) }
+            for try await part in group { parts.append(part) }
+            return (parts.sorted { $0.number < $1.number }, bytes)
+        }
+    }
+
+    private func send(_ block: [UInt8], as number: Int, of upload: S3Upload) async throws -> S3Part {
+        var operation = S3Operation(
+            "upload part \(number) of \(shown(upload.key))",
+            action: "s3:PutObject",
+            "PUT",
+            key: fullKey(upload.key)
+        )
+        operation.query = [("partNumber", "\(number)"), ("uploadId", upload.id)]
+        operation.carry(block, type: "application/octet-stream")
+        let etag = try await exchange.perform(operation) { response throws(S3Malformed) in
+            try self.version(response.head).tag
+        }
+        return S3Part(number: number, etag: etag)
+    }
+
+    private func tooManyParts(_ key: ObjectKey, _ bytes: Int64) -> Failure {
+        Failure(
+            .unsupported,
+            "upload \(shown(key)): \(bytes) bytes are sent and more come than \(Self.partsMax) parts of that size can hold"
+        )
+    }
+
+    /// Gives an upload up, also in a cancelled task; does its best and no more.
+    func abort(_ upload: S3Upload) async {
+        await cleaningUp("abort the upload of \(shown(upload.key))") {
+            var operation = S3Operation(
+                "abort the upload of \(shown(upload.key))",
+                action: "s3:AbortMultipartUpload",
+                "DELETE",
+                key: fullKey(upload.key)
+            )
+            operation.query = [("uploadId", upload.id)]
+            operation.answers = [204, 404]
+            operation.deadlines = HTTPDeadlines(connectSeconds: 3, noProgressSeconds: 3)
+            _ = try await exchange.perform(operation)
+        }
+    }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Failures
+import HTTPTransport
+
+/// A bucket with a prefix as a store.
+///
+/// - Staged bytes are a multipart upload that is not completed; `leftovers` finds those that a dead run left.
+/// - Each object carries an identity of its own in its metadata, so that after a lost reply it is known whose it is.
+/// - `If-None-Match` and `If-Match` make `create`, `commit` and `replace` safe against a racing writer where the provider
+///   knows them. Where it does not, what is there is looked at before and after, which leaves a window of one request.
+/// - Every read of a broken connection goes on where it broke, with `If-Match`.
+package struct S3Store: ObjectStore {
+    let exchange: S3Exchange
+    let configuration: StoreConfiguration
+    let provider = S3Provider()
+
+    init(settings: S3Settings, client: HTTPClient, configuration: StoreConfiguration) {
+        exchange = S3Exchange(settings: settings, client: client, configuration: configuration)
+        self.configuration = configuration
+    }
+
+    package var location: String { exchange.settings.location.description }
+
+    /// A key as the bucket knows it.
+    func fullKey(_ key: ObjectKey) -> String {
+        let prefix = exchange.settings.location.prefix
+        return prefix.isEmpty ? key.description : "\(prefix)/\(key)"
+    }
+
+    /// A key as people see it.
+    func shown(_ key: ObjectKey) -> String {
+        "\(location)/\(key)"
+    }
+
+    package func stat(_ key: ObjectKey) async throws -> StoredObject? {
+        try await look(at: key)?.object
+    }
+
+    package func remove(_ key: ObjectKey) async throws {
+        var operation = S3Operation("remove \(shown(key))", action: "s3:DeleteObject", "DELETE", key: fullKey(key))
+        operation.answers = [204, 404]
+        _ = try await exchange.perform(operation)
+    }
+}
