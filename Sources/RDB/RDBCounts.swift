@@ -17,8 +17,11 @@ struct RDBCounts {
     var createdAt: Int64?
     /// When the key that follows expires, in milliseconds since 1970.
     var expiry: Int64?
-    /// Which attributes of the key that follows were read: a bit for each kind.
-    var attributes: UInt8 = 0
+    /// Which attributes of the key that follows were read.
+    var attributes: Attribute = []
+
+    /// How many fields each template of hashes names.
+    var templates: [UInt64: UInt64] = [:]
 
     /// The type ids of modules, without the versions in their lower ten bits.
     var modules: Set<UInt64> = []
@@ -29,13 +32,34 @@ struct RDBCounts {
     mutating func countKey(_ kind: RDBValueKind) {
         keys += 1
         kinds[Int(kind.rawValue)] += 1
-        guard attributes != 0 else { return }
+        guard !attributes.isEmpty else { return }
         if let expiry {
             expires += 1
             if let createdAt, expiry < createdAt { expired += 1 }
         }
         expiry = nil
-        attributes = 0
+        attributes = []
+    }
+
+    /// The kinds of what is told of a key before it.
+    struct Attribute: OptionSet {
+        let rawValue: UInt8
+
+        static let metadata = Attribute(rawValue: 1)
+        static let idle = Attribute(rawValue: 2)
+        static let frequency = Attribute(rawValue: 4)
+        static let expiry = Attribute(rawValue: 8)
+    }
+}
+
+extension RDBCounts.Attribute {
+    init(opcode: UInt8) {
+        switch opcode {
+        case 243: self = .metadata
+        case 248: self = .idle
+        case 249: self = .frequency
+        default: self = .expiry
+        }
     }
 }
 

@@ -78,6 +78,10 @@ package enum RDBRule: String, Sendable, Hashable, CaseIterable {
     case stream = "stream"
     /// An expiry of a hash field beyond what a server can hold.
     case fieldExpiry = "field-expiry"
+    /// An element of an array that is of no known kind.
+    case arrayElement = "array-element"
+    /// A template of hashes that is not known, is described twice, or names no fields.
+    case template = "template"
     /// Data of a module that is not framed as such data must be.
     case moduleData = "module-data"
 }

@@ -29,6 +29,12 @@ enum RDBField: UInt8 {
     case fieldExpiry
     /// How many entries a stream has, after its nodes.
     case streamLength
+    /// How many elements an array has.
+    case arrayLength
+    /// The number of a template, and how many fields it names.
+    case templateID, templateLength
+    /// The template of a hash.
+    case template
     /// The type id of a module, which is its name in 9 characters of 6 bits and a version.
     case moduleType
     /// When a module wrote its data: a number in the form of a module's.
@@ -42,6 +48,8 @@ enum RDBField: UInt8 {
     case time
     /// A byte that is not checked.
     case byte
+    /// The name, version and flags of a class of key metadata: 4 bytes.
+    case metadataClass
     /// The raw id of an entry of a stream: 16 bytes.
     case entryID
     /// An IEEE 754 binary64: 8 bytes.
@@ -55,6 +63,10 @@ enum RDBField: UInt8 {
     case scoreText
     /// The data of a module: fields, each with its kind before it, until the mark of the end.
     case moduleData
+    /// Where the next element of an array is to be inserted: whether it is known, and then the index.
+    case arrayCursor
+    /// An element of an array: its index, its kind, and an integer or a double of 8 bytes or a string.
+    case arrayElement
 
     // Repetition.
 
@@ -62,6 +74,9 @@ enum RDBField: UInt8 {
     case times
     /// The same for the entries that wait in a group of a stream, and for those of one consumer.
     case timesPending, timesPendingOfConsumer
+    /// The same for the elements of an array, and for the values of a hash whose fields a template names: how often is
+    /// known from an earlier field.
+    case timesOfArray, timesOfTemplate
     case again
 
     // Ends.
@@ -74,7 +89,7 @@ enum RDBField: UInt8 {
 
 /// What the keys of a type are counted as.
 enum RDBValueKind: UInt8, CaseIterable {
-    case string, list, set, zset, hash, stream, module
+    case string, list, set, zset, hash, stream, module, array
 
     var name: String { String(describing: self) }
 }
@@ -112,12 +127,12 @@ struct RDBGrammar: Sendable {
     private(set) var fields: [RDBField] = []
 
     /// A value type: its key comes first.
-    mutating func value(_ opcode: UInt8, _ kind: RDBValueKind, since: UInt8, _ fields: RDBField...) {
+    mutating func value(_ opcode: UInt8, _ kind: RDBValueKind, since: UInt8, _ fields: [RDBField]) {
         add(opcode, Record(role: .value, kind: kind, since: since), [.key] + fields + [.end])
     }
 
     /// An opcode.
-    mutating func opcode(_ opcode: UInt8, _ role: RDBRecordRole = .other, since: UInt8, _ fields: RDBField...) {
+    mutating func opcode(_ opcode: UInt8, _ role: RDBRecordRole = .other, since: UInt8, _ fields: [RDBField] = []) {
         add(opcode, Record(role: role, since: since), fields + [.end])
     }
 
@@ -125,177 +140,5 @@ struct RDBGrammar: Sendable {
         records[Int(opcode)] = record
         records[Int(opcode)].start = UInt16(self.fields.count)
         self.fields += fields
-    }
-}
-
-extension RDBGrammar {
-    /// Magic `REDIS` (redis src/rdb.h and src/rdb.c of 2.4 to 8.4).
-    static let redis: RDBGrammar = {
-        var grammar = RDBGrammar.common
-        // Hash fields that expire: 22 and 23 stem from release candidates of 7.4, which servers since load.
-        grammar.value(22, .hash, since: 12, .times, .fieldExpiry, .text, .text, .again)
-        grammar.value(23, .hash, since: 12, .listpack)
-        grammar.value(24, .hash, since: 12, .minimumExpiry, .times, .fieldExpiry, .text, .text, .again)
-        grammar.value(25, .hash, since: 12, .minimumExpiry, .listpack)
-        return grammar
-    }()
-
-    /// Magic `VALKEY` (valkey src/rdb.h of 9.0 and 9.1).
-    static let valkey: RDBGrammar = {
-        var grammar = RDBGrammar.common
-        // Each field with its own expiry, -1 for none.
-        grammar.value(22, .hash, since: 80, .times, .text, .text, .time, .again)
-        // A migration of slots under way: its name, and the first and last slot of each range.
-        grammar.opcode(243, since: 80, .text, .times, .number, .number, .again)
-        return grammar
-    }()
-
-    /// What both dialects share. The versions are lenient where servers before a release may have been ahead of it.
-    private static let common: RDBGrammar = {
-        var grammar = RDBGrammar()
-        grammar.value(0, .string, since: 1, .text)
-        grammar.value(1, .list, since: 1, .times, .text, .again)
-        grammar.value(2, .set, since: 1, .times, .text, .again)
-        grammar.value(3, .zset, since: 1, .times, .text, .scoreText, .again)
-        grammar.value(4, .hash, since: 1, .times, .text, .text, .again)
-        grammar.value(5, .zset, since: 8, .times, .text, .score, .again)
-        grammar.opcode(6, .preRelease, since: 1)
-        grammar.value(7, .module, since: 8, .moduleType, .moduleData)
-        grammar.value(9, .hash, since: 1, .zipmap)
-        grammar.value(10, .list, since: 1, .ziplist)
-        grammar.value(11, .set, since: 1, .intset)
-        grammar.value(12, .zset, since: 1, .ziplist)
-        grammar.value(13, .hash, since: 1, .ziplist)
-        grammar.value(14, .list, since: 7, .times, .ziplist, .again)
-        grammar.value(16, .hash, since: 10, .listpack)
-        grammar.value(17, .zset, since: 10, .listpack)
-        grammar.value(18, .list, since: 10, .times, .nodeKind, .listNode, .again)
-        grammar.value(20, .set, since: 11, .listpack)
-        grammar.addStreams()
-        grammar.addOpcodes()
-        return grammar
-    }()
-
-    /// A stream is its nodes, its length and ids, and its groups; each group has the entries that wait for an answer
-    /// (id, time, deliveries) and its consumers, each with the ids that wait for it.
-    private mutating func addStreams() {
-        value(
-            15,
-            .stream,
-            since: 9,
-            .times,
-            .streamNodeID,
-            .listpack,
-            .again,
-            .streamLength,
-            .number,
-            .number,
-            .times,
-            .text,
-            .number,
-            .number,
-            .timesPending,
-            .entryID,
-            .time,
-            .number,
-            .again,
-            .times,
-            .text,
-            .time,
-            .timesPendingOfConsumer,
-            .entryID,
-            .again,
-            .again,
-            .again
-        )
-        // Version 2 adds the first id, the greatest deleted id and the entries ever added; to a group, those it read.
-        value(
-            19,
-            .stream,
-            since: 10,
-            .times,
-            .streamNodeID,
-            .listpack,
-            .again,
-            .streamLength,
-            .number,
-            .number,
-            .number,
-            .number,
-            .number,
-            .number,
-            .number,
-            .times,
-            .text,
-            .number,
-            .number,
-            .number,
-            .timesPending,
-            .entryID,
-            .time,
-            .number,
-            .again,
-            .times,
-            .text,
-            .time,
-            .timesPendingOfConsumer,
-            .entryID,
-            .again,
-            .again,
-            .again
-        )
-        // Version 3 adds when a consumer was last active.
-        value(
-            21,
-            .stream,
-            since: 11,
-            .times,
-            .streamNodeID,
-            .listpack,
-            .again,
-            .streamLength,
-            .number,
-            .number,
-            .number,
-            .number,
-            .number,
-            .number,
-            .number,
-            .times,
-            .text,
-            .number,
-            .number,
-            .number,
-            .timesPending,
-            .entryID,
-            .time,
-            .number,
-            .again,
-            .times,
-            .text,
-            .time,
-            .time,
-            .timesPendingOfConsumer,
-            .entryID,
-            .again,
-            .again,
-            .again
-        )
-    }
-
-    private mutating func addOpcodes() {
-        // The sizes of one slot: Redis 7.4; pre-releases of it and of Valkey 8 wrote version 11.
-        opcode(244, since: 11, .number, .number, .number)
-        opcode(245, since: 10, .functionLibrary)
-        opcode(246, .preRelease, since: 1)
-        opcode(247, since: 8, .moduleType, .moduleMoment, .moduleData)
-        opcode(248, .keyAttribute, since: 8, .number)
-        opcode(249, .keyAttribute, since: 8, .byte)
-        opcode(250, .remark, since: 7, .auxName, .auxNameEnd, .auxValue, .auxValueEnd)
-        opcode(251, since: 7, .number, .number)
-        opcode(252, .keyAttribute, since: 3, .expiryMilliseconds)
-        opcode(253, .keyAttribute, since: 1, .expirySeconds)
-        opcode(254, since: 1, .database)
-        opcode(255, since: 1, .endOfRecords)
     }
 }

@@ -11,16 +11,21 @@ package struct RDBLimits: Sendable, Hashable {
     /// How many modules may have written data.
     package var modulesMax: Int
 
+    /// How many templates of hashes may be described.
+    package var templatesMax: Int
+
     package init(
         auxBytesMax: Int = 1024,
         auxFieldsMax: Int = 64,
         databasesMax: Int = 65_536,
-        modulesMax: Int = 256
+        modulesMax: Int = 256,
+        templatesMax: Int = 65_536
     ) {
         self.auxBytesMax = auxBytesMax
         self.auxFieldsMax = auxFieldsMax
         self.databasesMax = databasesMax
         self.modulesMax = modulesMax
+        self.templatesMax = templatesMax
     }
 }
 

@@ -19,6 +19,10 @@ struct RDBRecordWalk {
 
     /// How many nodes the stream has.
     var nodes: UInt64 = 0
+    /// How many elements the array has, or how many fields the template names.
+    var elements: UInt64 = 0
+    /// The number of the template.
+    var template: UInt64 = 0
     /// How many entries wait in the group of the stream.
     var pending: UInt64 = 0
     /// Whether the next node of the list is one plain element.
@@ -63,7 +67,7 @@ struct RDBRecordWalk {
         var depth = 1
         while depth > 0 {
             switch fields[field] {
-            case .times, .timesPending, .timesPendingOfConsumer: depth += 1
+            case .times, .timesPending, .timesPendingOfConsumer, .timesOfArray, .timesOfTemplate: depth += 1
             case .again: depth -= 1
             default: break
             }

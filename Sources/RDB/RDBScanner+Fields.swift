@@ -24,6 +24,10 @@ extension RDBScanner {
         case .moduleType: try readModuleType(&cursor)
         case .moduleMoment: try readModuleMoment(&cursor)
         case .moduleData: try readModuleData(&cursor)
+        case .metadataClass: readBytes(4, &cursor)
+        case .arrayLength, .templateID, .templateLength, .template: try readArrayOrTemplate(field, &cursor)
+        case .arrayCursor: try readArrayCursor(&cursor)
+        case .arrayElement: try readArrayElement(&cursor)
         default: preconditionFailure("the walk reads \(field) itself")
         }
     }
@@ -45,11 +49,13 @@ extension RDBScanner {
         _ cursor: inout RDBCursor,
         _ fields: UnsafePointer<RDBField>
     ) throws(RDBViolation) -> Bool {
-        guard let number = try cursor.number() else { return false }
-        guard number.value <= RDBLimits.elementsMax else {
-            throw RDBViolation(.lengthRange, "\(number.value) elements")
+        let field = fields[record.field]
+        if field == .timesOfArray || field == .timesOfTemplate {
+            record.repeatFields(record.elements, fields)
+            return true
         }
-        switch fields[record.field] {
+        guard let number = try count(cursor) else { return false }
+        switch field {
         case .timesPending:
             record.pending = number.value
         case .timesPendingOfConsumer where number.value > record.pending:
@@ -63,6 +69,15 @@ extension RDBScanner {
         cursor.advance(number.size)
         record.repeatFields(number.value, fields)
         return true
+    }
+
+    /// A number of elements.
+    func count(_ cursor: RDBCursor) throws(RDBViolation) -> RDBLength? {
+        guard let number = try cursor.number() else { return nil }
+        guard number.value <= RDBLimits.elementsMax else {
+            throw RDBViolation(.lengthRange, "\(number.value) elements")
+        }
+        return number
     }
 
     // MARK: Values

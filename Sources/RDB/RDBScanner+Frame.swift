@@ -83,7 +83,7 @@ private enum Magic: String, CaseIterable {
     /// The versions whose records are known here.
     var versions: ClosedRange<Int> {
         switch self {
-        case .redis: 1...12
+        case .redis: 1...15
         case .valkey: 80...80
         }
     }

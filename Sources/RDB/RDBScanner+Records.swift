@@ -40,7 +40,7 @@ extension RDBScanner {
                 isRead = try readKey(&cursor)
             case .ziplist, .listpack, .intset, .zipmap, .streamNodeID, .listNode:
                 isRead = try readPacked(fields[record.field], &cursor)
-            case .times, .timesPending, .timesPendingOfConsumer:
+            case .times, .timesPending, .timesPendingOfConsumer, .timesOfArray, .timesOfTemplate:
                 guard try readTimes(&cursor, fields) else { return false }
                 continue
             case .endOfRecords:
@@ -68,12 +68,11 @@ extension RDBScanner {
                 "\(opcode) exists since RDB version \(found.since), this is \(dialect)"
             )
         case .keyAttribute:
-            let bit: UInt8 = opcode == 248 ? 1 : opcode == 249 ? 2 : 4
-            guard counts.attributes & bit == 0 else {
+            let attribute = RDBCounts.Attribute(opcode: opcode)
+            guard counts.attributes.insert(attribute).inserted else {
                 throw RDBViolation(.keyAttribute, "opcode \(opcode) repeats an attribute of the same key")
             }
-            counts.attributes |= bit
-        case .other where counts.attributes != 0:
+        case .other where !counts.attributes.isEmpty:
             throw RDBViolation(.keyAttribute, "opcode \(opcode) where a key must follow its expiry or usage")
         case .value, .remark, .other:
             break

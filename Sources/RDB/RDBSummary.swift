@@ -2,7 +2,7 @@
 
 /// What a scanner found in an RDB that it read to its proven end.
 package struct RDBSummary: Sendable, Hashable {
-    /// The number after the magic: 1 to 12 for Redis, 80 and more for Valkey.
+    /// The number after the magic: 1 to 15 for Redis, 80 and more for Valkey.
     package var version: Int
     /// Whether the magic is `VALKEY` instead of `REDIS`.
     package var isValkey: Bool
@@ -20,7 +20,7 @@ package struct RDBSummary: Sendable, Hashable {
     package var expires: UInt64
     /// How many of those were already expired at the time of the snapshot (`ctime`).
     package var expired: UInt64
-    /// How many keys of each type: `string`, `list`, `set`, `zset`, `hash`, `stream`, `module`.
+    /// How many keys of each type: `string`, `list`, `set`, `zset`, `hash`, `stream`, `module`, `array`.
     package var types: [String: UInt64]
     /// Names of the modules that wrote values or AUX data, sorted.
     package var modules: [String]

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension Fixture {
-    static let streams = Fixture("streams of every version", "REDIS0011", ["stream": 4]) { rdb in
+    static let streams = Fixture("streams of every version", "REDIS0014", ["stream": 6]) { rdb in
         rdb.key(15, "stream:1")
         rdb.stream(version: 1)
         rdb.key(19, "stream:2")
         rdb.stream(version: 2)
         rdb.key(21, "stream:3")
         rdb.stream(version: 3)
+        rdb.key(26, "stream:4")
+        rdb.stream(version: 4)
+        rdb.key(27, "stream:5")
+        rdb.stream(version: 5)
         rdb.key(21, "stream:empty")
         rdb.length(0, .count)
         rdb.numbers(0, 5, 1, 0, 0, 5, 1, 1)
@@ -27,6 +31,17 @@ extension RDBWriter {
         length(2, .count)
         group("readers", version: version, [("alice", [1000, 1001]), ("bob", [2000])])
         group("idle", version: version, [])
+        if version >= 4 {
+            numbers(100, 1000)
+            each(["producer", "another"]) { rdb, producer in
+                rdb.string(producer)
+                rdb.each([UInt64(1), 2]) { rdb, sequence in
+                    rdb.string("message \(sequence)")
+                    rdb.numbers(1000, sequence)
+                }
+            }
+            numbers(4, 0)
+        }
     }
 
     private mutating func group(_ name: String, version: Int, _ consumers: [(String, [UInt64])]) {
@@ -43,6 +58,9 @@ extension RDBWriter {
             rdb.littleEndian(Int64(1_700_000_000_000))
             if version >= 3 { rdb.littleEndian(Int64(-1)) }
             rdb.each(consumer.1) { rdb, milliseconds in rdb.raw(rawID(milliseconds, 0)) }
+        }
+        if version >= 5 {
+            each(consumers.flatMap(\.1).suffix(1)) { rdb, milliseconds in rdb.raw(rawID(milliseconds, 0)) }
         }
     }
 }

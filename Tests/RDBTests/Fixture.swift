@@ -24,7 +24,7 @@ struct Fixture: CustomTestStringConvertible {
 extension Fixture {
     static let all: [Fixture] =
         [empty, strings, oldCollections, collections, packed, lists, streams, expiries, opcodes, modules]
-        + [fieldExpiries, valkey, manyDatabases, allTogether]
+        + [fieldExpiries, newest, valkey, manyDatabases, allTogether]
 
     static let empty = Fixture("empty", "REDIS0011", [:]) { _ in }
 
@@ -229,12 +229,12 @@ extension Fixture {
     /// Everything that one version may hold, in one RDB.
     static let allTogether = Fixture(
         "all together",
-        "REDIS0012",
-        [collections, packed, lists, streams, expiries, opcodes, modules, fieldExpiries].reduce(into: [:]) {
+        "REDIS0015",
+        [newest, collections, packed, lists, streams, expiries, opcodes, modules, fieldExpiries].reduce(into: [:]) {
             $0.merge($1.types, uniquingKeysWith: +)
         }
     ) { rdb in
-        for part in [opcodes, collections, packed, lists, streams, expiries, modules, fieldExpiries] {
+        for part in [opcodes, newest, collections, packed, lists, streams, expiries, modules, fieldExpiries] {
             rdb.raw(Array(part.writer.bytes.dropFirst(9)))
         }
     }

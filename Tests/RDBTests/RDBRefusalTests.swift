@@ -53,16 +53,26 @@ struct RDBRefusalTests {
     }
 
     @Test func opcodesThatNobodyWritesAreRefused() throws {
-        let known = Set<UInt8>([0, 1, 2, 3, 4, 5, 7] + Array(9...25) + [244, 245] + Array(247...255))
-        for opcode in UInt8.min...UInt8.max where !known.contains(opcode) {
-            let error = try #require(refusal(Array("REDIS0012".utf8) + [opcode]))
-            #expect(error.rule == (opcode == 6 || opcode == 246 ? .preReleaseOpcode : .unknownOpcode))
-            #expect(error.offset == 9)
-            #expect(error.detail.contains("\(opcode) "))
+        try refuseAll(but: Set([0, 1, 2, 3, 4, 5, 7, 30, 32] + Array(9...28) + Array(242...255)), "REDIS0015")
+        try refuseAll(but: Set([0, 1, 2, 3, 4, 5, 7] + Array(9...22) + Array(243...255)), "VALKEY080")
+    }
+
+    private func refuseAll(but known: Set<UInt8>, _ magic: String) throws {
+        for opcode in UInt8.min...UInt8.max {
+            let error = try #require(refusal(Array(magic.utf8) + [opcode]))
+            switch opcode {
+            case 6, 246: #expect(error.rule == .preReleaseOpcode)
+            case _ where known.contains(opcode): #expect(error.rule == .truncated, "opcode \(opcode)")
+            default: #expect(error.rule == .unknownOpcode, "opcode \(opcode)")
+            }
+            if error.rule != .truncated { #expect(error.offset == 9 && error.detail.contains("\(opcode) ")) }
         }
     }
 
-    @Test(arguments: [(7, "REDIS0007"), (14, "REDIS0006"), (16, "REDIS0009"), (21, "REDIS0010"), (24, "REDIS0011")])
+    @Test(arguments: [
+        (7, "REDIS0007"), (14, "REDIS0006"), (16, "REDIS0009"), (21, "REDIS0010"), (24, "REDIS0011"), (26, "REDIS0012"),
+        (28, "REDIS0013"), (242, "REDIS0014"), (243, "REDIS0012"),
+    ])
     func typesOfLaterVersionsAreRefused(type: UInt8, magic: String) throws {
         let error = try #require(refusal(Array(magic.utf8) + [type]))
         #expect(error.rule == .opcodeOfLaterVersion)
@@ -134,6 +144,8 @@ struct RDBRefusalTests {
         #expect(refusal(rdb.ended()) == nil)
         #expect(refusal(rdb.ended(), limits: limits)?.rule == .tooMany)
         #expect(refusal(Fixture.modules.bytes, limits: limits)?.rule == .tooMany)
+        #expect(refusal(Fixture.newest.bytes, limits: RDBLimits(templatesMax: 1)) == nil)
+        #expect(refusal(Fixture.newest.bytes, limits: RDBLimits(templatesMax: 0))?.rule == .tooMany)
     }
 }
 

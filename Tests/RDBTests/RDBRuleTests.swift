@@ -22,7 +22,7 @@ struct Breach: CustomTestStringConvertible {
 }
 
 struct RDBRuleTests {
-    @Test(arguments: Breach.ofRecords + Breach.ofStrings + Breach.ofValues + Breach.ofModules)
+    @Test(arguments: Breach.ofRecords + Breach.ofStrings + Breach.ofValues + Breach.ofModulesAndArrays)
     func oneBrokenRuleIsNamed(breach: Breach) throws {
         let error = try #require(refusal(breach.bytes))
         #expect(error.rule == breach.rule, "\(error)")
@@ -34,7 +34,7 @@ struct RDBRuleTests {
         let elsewhere: Set<RDBRule> = [
             .magic, .version, .truncated, .trailingBytes, .opcodeOfLaterVersion, .preReleaseOpcode, .tooMany,
         ]
-        let breaches = Breach.ofRecords + Breach.ofStrings + Breach.ofValues + Breach.ofModules
+        let breaches = Breach.ofRecords + Breach.ofStrings + Breach.ofValues + Breach.ofModulesAndArrays
         #expect(Set(breaches.map(\.rule)).union(elsewhere) == Set(RDBRule.allCases))
     }
 
@@ -62,7 +62,7 @@ extension Breach {
     static let ofRecords: [Breach] = [
         Breach(.unknownOpcode, "a type between two known ones") { $0.raw(8) },
         Breach(.unknownOpcode, "a type of Redis in a file of Valkey", "VALKEY080") { $0.raw(24) },
-        Breach(.unknownOpcode, "an opcode of Valkey in a file of Redis") { $0.raw(243) },
+        Breach(.unknownOpcode, "an opcode of Redis in a file of Valkey", "VALKEY080") { $0.raw(242) },
         Breach(.checksum, "of other content") { rdb in
             rdb.raw([255] + littleEndianBytes(UInt64(1)))
         },
@@ -180,7 +180,30 @@ extension Breach {
         },
     ]
 
-    static let ofModules: [Breach] = [
+    static let ofModulesAndArrays: [Breach] = [
+        Breach(.arrayElement, "of no kind", "REDIS0014") { rdb in
+            rdb.key(28, "array")
+            rdb.numbers(1, 0, 0, 4)
+        },
+        Breach(.arrayElement, "a cursor that is neither known nor unknown", "REDIS0014") { rdb in
+            rdb.key(28, "array")
+            rdb.numbers(1, 2)
+        },
+        Breach(.template, "of a hash, not described", "REDIS0015") { rdb in
+            rdb.key(32, "hash")
+            rdb.length(1)
+        },
+        Breach(.template, "without fields", "REDIS0015") { rdb in
+            rdb.raw(242)
+            rdb.numbers(1, 0)
+        },
+        Breach(.template, "described twice", "REDIS0015") { rdb in
+            for _ in 0..<2 {
+                rdb.raw(242)
+                rdb.numbers(1, 1)
+                rdb.string("field")
+            }
+        },
         Breach(.moduleData, "a field of no kind") { rdb in
             rdb.key(7, "module")
             rdb.length(moduleType("ReJSON-RL", version: 3))
