@@ -43,6 +43,7 @@ let package = Package(
         // System libraries: a module map and a shim of only what Swift cannot call.
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
         // Level 0: the one error type, which every level speaks.
@@ -69,7 +70,7 @@ let package = Package(
                 systemPackage,
             ]
         ),
-        module("DataDirectory", ["Failures", "ByteStreams", "RDB", "RedisProtocol", nioPosix, systemPackage]),
+        module("DataDirectory", ["Failures", "ByteStreams", "RDB", "RedisProtocol", "CLinux", nioPosix, systemPackage]),
 
         // Level 4: what a backup set is.
         module("Catalog", ["Failures", "ByteStreams", "ObjectStorage", "RDB", crypto, logging]),
@@ -79,7 +80,7 @@ let package = Package(
             "Operations",
             [
                 "Failures", "ByteStreams", "Compression", "RedisProtocol", "RDB", "ObjectStorage", "RedisClient",
-                "DataDirectory", "Catalog", asyncAlgorithms, logging,
+                "DataDirectory", "Catalog", asyncAlgorithms, logging, nioPosix, systemPackage,
             ]
         ),
 
@@ -112,7 +113,8 @@ let package = Package(
         tests("ObjectStorageTests", ["ObjectStorage", "ByteStreams", "HTTPTransport", "Failures", "TestParts"]),
         tests("RedisClientTests", ["RedisClient", "RedisProtocol", "RDB", "ByteStreams", "Failures", "TestParts"]),
         tests("DataDirectoryTests", ["DataDirectory", "RDB", "ByteStreams", "Failures", "TestParts"]),
-        tests("CatalogTests", ["Catalog", "ObjectStorage", "RDB", "ByteStreams", "Failures"]),
+        tests(
+            "CatalogTests", ["Catalog", "ObjectStorage", "RDB", "ByteStreams", "Failures", "TestParts", logging]),
         tests(
             "OperationsTests",
             ["Operations", "Catalog", "ObjectStorage", "RDB", "Compression", "ByteStreams", "Failures", "TestParts"]

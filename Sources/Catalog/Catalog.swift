@@ -109,3 +109,12 @@ package struct Catalog: Sendable {
         }
     }
 }
+
+extension Catalog {
+    /// The ids under which a subject has objects, committed or not, in no order.
+    /// - Throws: `.noSuchStore`.
+    package func ids(of name: String) async throws -> [BackupID] {
+        let keys = try await store.list(under: KeyFolder([name])).map(\.key)
+        return Set(keys.filter { $0.components.count == 3 }.compactMap { BackupID($0.components[1]) }).sorted()
+    }
+}

@@ -23,25 +23,25 @@ package enum SignalWatch {
     }
 
     /// Runs `operation`; when a signal arrives, cancels it and throws `Interrupted` once it has cleaned up.
-    package static func run(_ operation: @escaping @Sendable () async throws -> Void) async throws {
+    package static func run<Result: Sendable>(
+        _ operation: @escaping @Sendable () async throws -> Result
+    ) async throws -> Result {
         let signals = AsyncStream<Int32>.makeStream()
         let sources = [SIGTERM, SIGINT].map { source(for: $0, to: signals.continuation) }
         defer { for source in sources { source.cancel() } }
-        try await withThrowingTaskGroup(of: Bool.self) { group in
+        return try await withThrowingTaskGroup(of: Result?.self) { group in
             group.addTask {
                 for await signal in signals.stream {
                     throw Interrupted(signal: signal)
                 }
-                return false
+                return nil
             }
-            group.addTask {
-                try await operation()
-                return true
-            }
+            group.addTask { try await operation() }
             defer { group.cancelAll() }
             while let finished = try await group.next() {
-                if finished { return }
+                if let finished { return finished }
             }
+            throw CancellationError()
         }
     }
 

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Failures
+import ObjectStorage
+import Operations
+
+struct CheckCommand: RunnableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Find out beforehand whether a backup would work here, with these rights.",
+        discussion: "Nothing is saved or changed; with --to, one small object is written to the store and removed again.")
+
+    @Option(help: ArgumentHelp("Store to look at too: file:///dir or s3://bucket/prefix.", valueName: "url"))
+    var to: String?
+
+    @Option(help: "How the snapshots would be taken.")
+    var source: SnapshotMethod = .replication
+
+    @Option(help: "With --source volume: the server's data directory, as it is mounted here.")
+    var dataDir: String?
+
+    @OptionGroup(title: "Fitness of a member") var fitness: FitnessOptions
+    @OptionGroup(title: "Servers") var servers: ServerOptions
+    @OptionGroup(title: "Store") var store: StoreOptions
+    @OptionGroup(title: "Output") var common: CommonOptions
+
+    func validate() throws {
+        if servers.endpoint.isEmpty && to == nil { throw ValidationError("give an --endpoint, a store with --to, or both") }
+        if (source == .volume) != (dataDir != nil) {
+            throw ValidationError("--source volume and --data-dir need each other")
+        }
+    }
+
+    func execute() async throws -> ExitCode {
+        let session = common.session()
+        let check = Check(logger: session.logger)
+        var findings: [Check.Finding] = []
+        let members = try MemberFactory(
+            servers: servers, fitness: fitness, method: source, dataDirectory: dataDir
+        ).members(session)
+        for member in members { findings += await check.run(member) }
+        if let to {
+            do {
+                findings += try await store.withStore(at: to, session) { store in
+                    await check.run(store, suffix: .random(in: .min ... .max))
+                }
+            } catch let failure as Failure {
+                findings.append(Check.Finding(to, "store", failed: failure))
+            }
+        }
+        let report = CheckReport(findings)
+        try session.result(report.text, report)
+        guard let code = findings.compactMap(\.code).first else { return .done }
+        let count = findings.filter { $0.verdict == .bad }.count
+        throw Failure(code, "check: \(count) of \(findings.count) findings would make a backup fail")
+    }
+}
+
+private struct CheckReport: Encodable {
+    let findings: [Line]
+
+    struct Line: Encodable {
+        let subject: String
+        let item: String
+        let verdict: Check.Finding.Verdict
+        let detail: String
+        let hint: String?
+    }
+
+    init(_ findings: [Check.Finding]) {
+        self.findings = findings.map {
+            Line(subject: $0.subject, item: $0.item, verdict: $0.verdict, detail: $0.detail, hint: $0.hint)
+        }
+    }
+
+    var text: String {
+        var lines: [String] = []
+        var subject = ""
+        for finding in findings {
+            if finding.subject != subject {
+                subject = finding.subject
+                lines.append(subject)
+            }
+            lines.append("  \(Self.mark(finding.verdict)) \(finding.item): \(finding.detail)")
+            if let hint = finding.hint { lines.append("         \(hint)") }
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func mark(_ verdict: Check.Finding.Verdict) -> String {
+        switch verdict {
+        case .good: "ok    "
+        case .warning: "note  "
+        case .bad: "FAILS "
+        }
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Failures
+import FoundationEssentials
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// The version of the program.
+package let redoubtVersion = "0.1.0"
+
+/// A subcommand that does something: parsed first, then run with its signals watched.
+protocol RunnableCommand: ParsableCommand, Sendable {
+    /// Does what the command says.
+    /// - Returns: `.done` or `.partial`; every other ending is a thrown `Failure`.
+    func execute() async throws -> ExitCode
+
+    /// What every subcommand has in common.
+    var common: CommonOptions { get }
+}
+
+struct RootCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "redoubt",
+        abstract: "Back up Redis and Valkey, prove every backup, and bring them back.",
+        discussion: """
+            Every flag has an environment variable: --part-size is REDOUBT_PART_SIZE. Flag > environment > default.
+            Passwords come from REDISCLI_AUTH, REDIS_PASSWORD or --password-file, keys of stores from AWS_*.
+
+            Exit codes: 0 done, 3 partial, 4 corrupt, 5 try again, 6 source not fit, 7 configuration or permission,
+            8 a guard refused, 10 no such backup or store, 11 locked, 12 cannot decrypt, 64 usage, 130/143 signal,
+            1 anything else.
+            """,
+        version: "redoubt \(redoubtVersion)",
+        subcommands: [
+            BackupCommand.self, ListCommand.self, ShowCommand.self, VerifyCommand.self, RestoreCommand.self,
+            CheckCommand.self,
+        ])
+}
+
+/// Where the program starts.
+package enum Entry {
+    /// Runs the command line of this process and ends it.
+    package static func main() async -> Never {
+        signal(SIGPIPE, SIG_IGN)
+        // A core file would hold passwords (F50).
+        var none = rlimit(rlim_cur: 0, rlim_max: 0)
+        setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+        let code = await run(
+            Array(CommandLine.arguments.dropFirst()), environment: ProcessInfo.processInfo.environment)
+        exit(code)
+    }
+
+    /// - Parameter arguments: without the name of the program.
+    /// - Returns: the exit code.
+    package static func run(_ arguments: [String], environment: [String: String]) async -> Int32 {
+        let command: any ParsableCommand
+        do {
+            command = try RootCommand.parseAsRoot(layered(arguments, environment))
+            guard command is any RunnableCommand else {
+                var command = command
+                try command.run()
+                return ExitCode.done.rawValue
+            }
+        } catch let failure as Failure {
+            return report(failure, asJSON: false)
+        } catch {
+            return reportUsage(error)
+        }
+        guard let runnable = command as? any RunnableCommand else { return ExitCode.unclassified.rawValue }
+        return await run(runnable)
+    }
+
+    private static func run(_ command: any RunnableCommand) async -> Int32 {
+        do {
+            return try await SignalWatch.run { try await command.execute() }.rawValue
+        } catch let interrupted as SignalWatch.Interrupted {
+            Console.talk("redoubt: ended by signal \(interrupted.signal); nothing was left half-made")
+            return interrupted.exitCode.rawValue
+        } catch {
+            return report(
+                Failure(wrapping: error, attempting: "run the command"), asJSON: command.common.output == .json)
+        }
+    }
+
+    private static func layered(_ arguments: [String], _ environment: [String: String]) throws -> [String] {
+        guard environment.keys.contains(where: { $0.hasPrefix(EnvironmentLayer.prefix) }) else { return arguments }
+        let options = EnvironmentLayer.options(fromHelpDump: RootCommand._dumpHelp())
+        return try EnvironmentLayer.apply(to: arguments, environment: environment, options: options)
+    }
+
+    private static func report(_ failure: Failure, asJSON: Bool) -> Int32 {
+        let report = FailureReport(failure)
+        Console.talk(report.text)
+        if asJSON, let text = try? JSONText.encode(report.document) { Console.result(text) }
+        return report.exitCode.rawValue
+    }
+
+    /// Help and version go to standard output and are no error; what is not understood goes to standard error.
+    private static func reportUsage(_ error: any Error) -> Int32 {
+        let code = RootCommand.exitCode(for: error)
+        let message = RootCommand.fullMessage(for: error)
+        if code.isSuccess {
+            Console.result(message)
+        } else {
+            Console.talk(message)
+        }
+        return code.rawValue
+    }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Catalog
+import Failures
+
+struct ListCommand: RunnableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "Show the backups of a store, newest last.",
+        discussion: "Only complete backups are shown. One whose manifest cannot be read is reported, with exit code 4.")
+
+    @OptionGroup var source: SourceStoreOptions
+    @OptionGroup var common: CommonOptions
+
+    func execute() async throws -> ExitCode {
+        let session = common.session()
+        let entries = try await source.store.withStore(at: source.from, session) { store in
+            try await Catalog(store: store).entries(of: source.name)
+        }
+        let listing = Listing(entries)
+        try session.result(listing.text, listing)
+        guard let damaged = listing.damaged.first else { return .done }
+        throw Failure(
+            .corruptManifest, "read \(listing.damaged.count) of \(entries.count) manifests: \(damaged.message)",
+            hint: "The other backups are whole. Nothing is restored from a set whose manifest cannot be read.")
+    }
+}
+
+/// The listing as programs read it.
+private struct Listing: Encodable {
+    var backups: [Backup] = []
+    var damaged: [Damaged] = []
+
+    struct Backup: Encodable {
+        let name: String
+        let id: String
+        let startedAt: Timestamp
+        let finishedAt: Timestamp
+        let status: String
+        let members: Int
+        let failedMembers: Int
+        let keys: UInt64
+        let rawBytes: Int64
+        let storedBytes: Int64
+    }
+
+    struct Damaged: Encodable {
+        let name: String
+        let id: String
+        let code: String
+        let message: String
+    }
+
+    init(_ entries: [Catalog.Entry]) {
+        for entry in entries.sorted(by: { ($0.id, $0.name) < ($1.id, $1.name) }) {
+            switch entry {
+            case .complete(let manifest): backups.append(Backup(manifest))
+            case .damaged(let name, let id, let failure):
+                damaged.append(
+                    Damaged(name: name, id: id.text, code: failure.code.rawValue, message: failure.description))
+            }
+        }
+    }
+
+    var text: String {
+        guard !backups.isEmpty else { return "no backups" }
+        var table = TextTable([
+            ("NAME", .left), ("ID", .left), ("STATUS", .left), ("MEMBERS", .right), ("KEYS", .right), ("RAW", .right),
+            ("STORED", .right),
+        ])
+        for backup in backups {
+            table.append([
+                backup.name, backup.id, backup.status, "\(backup.members - backup.failedMembers)/\(backup.members)",
+                Quantity.count(backup.keys), Quantity.bytes(backup.rawBytes), Quantity.bytes(backup.storedBytes),
+            ])
+        }
+        return table.text
+    }
+}
+
+extension Listing.Backup {
+    init(_ manifest: Manifest) {
+        name = manifest.name
+        id = manifest.id.text
+        startedAt = manifest.startedAt
+        finishedAt = manifest.finishedAt
+        status = manifest.isPartial ? "partial" : "complete"
+        members = manifest.members.count
+        failedMembers = manifest.members.count - manifest.storedMembers.count
+        keys = manifest.members.reduce(0) { $0 &+ ($1.rdb?.keyCount ?? 0) }
+        rawBytes = manifest.rawBytes
+        storedBytes = manifest.storedBytes
+    }
+}

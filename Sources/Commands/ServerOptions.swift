@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Failures
+import FoundationEssentials
+import RedisClient
+import RedisProtocol
+
+/// How servers are reached: who logs in, how they are verified, how long to wait. The names are those of redis-cli.
+struct ServerOptions: ParsableArguments, Sendable {
+    @Option(
+        help: ArgumentHelp(
+            "Server: redis://[user[:password]@]host[:port], rediss:// for TLS, valkey://, valkeys://, unix://path.",
+            discussion: "May be repeated.", valueName: "url"))
+    var endpoint: [String] = []
+
+    @Option(help: "ACL user to log in as, where the URL names none.")
+    var user: String?
+
+    @Option(help: "File with the password. Otherwise REDISCLI_AUTH or REDIS_PASSWORD, or the URL.")
+    var passwordFile: String?
+
+    @Option(help: "File with the certificates that the server's own must descend from.")
+    var cacert: String?
+
+    @Option(help: "File with the certificate to show to the server.")
+    var cert: String?
+
+    @Option(help: "File with the key of that certificate.")
+    var key: String?
+
+    @Option(help: "Name to ask for and to verify with TLS, where it is not the host of the URL.")
+    var sni: String?
+
+    @Flag(help: "Do not verify the certificate of the server. The password then goes to whoever answers.")
+    var insecure = false
+
+    @Option(help: "Seconds to wait for a connection.")
+    var connectTimeout: Double = 10
+
+    @Option(help: "Seconds in which something must move, at the server and at the store.")
+    var timeout: Double = 60
+
+    func validate() throws {
+        if (cert == nil) != (key == nil) { throw ValidationError("--cert and --key need each other") }
+        if connectTimeout <= 0 || timeout <= 0 { throw ValidationError("a time-out must be more than 0 seconds") }
+    }
+
+    /// The servers that the options name.
+    /// - Throws: `.usage`, `.configuration`.
+    func endpoints(_ session: Session) throws -> [RedisEndpoint] {
+        let password = try password(session)
+        return try endpoint.map { text in
+            var url = try RedisURL(text)
+            Redaction.learn(url.password?.value)
+            if url.password == nil, let password {
+                url.password = Secret(password)
+            }
+            if url.user == nil { url.user = user }
+            let endpoint = RedisEndpoint(
+                url: url, tls: try tls(),
+                deadlines: RedisDeadlines(connectSeconds: connectTimeout, noProgressSeconds: timeout))
+            if endpoint.sendsPasswordInClear {
+                session.logger.warning("the password goes to \(endpoint) without TLS: anybody on the way can read it")
+            }
+            if insecure { session.logger.warning("the certificate of \(endpoint) is not verified (--insecure)") }
+            return endpoint
+        }
+    }
+
+    private func tls() throws -> RedisTLS {
+        var tls = RedisTLS()
+        if let cacert { tls.authorities = .file(cacert) }
+        if let cert, let key { tls.clientCertificate = .init(certificateFile: cert, keyFile: key) }
+        tls.serverName = sni
+        tls.skipsVerification = insecure
+        return tls
+    }
+
+    private func password(_ session: Session) throws -> String? {
+        let environment = session.environment
+        if let file = passwordFile ?? environment["REDIS_PASSWORD_FILE"] {
+            guard let bytes = FileManager.default.contents(atPath: file) else {
+                throw Failure(.configuration, "read the password from \(file): the file cannot be read")
+            }
+            var text = String(decoding: bytes, as: UTF8.self)
+            while text.last?.isNewline == true { text.removeLast() }
+            Redaction.learn(text)
+            return text
+        }
+        return ["REDISCLI_AUTH", "VALKEYCLI_AUTH", "REDIS_PASSWORD"].lazy.compactMap { environment[$0] }
+            .first { !$0.isEmpty }
+    }
+}
+
+extension RedisEndpoint {
+    /// What the endpoint is called in a backup set: the first label of its host, and its port where that is not the usual one.
+    var memberName: String {
+        switch url.address {
+        case .tcp(let host, let port):
+            let isAddress = host.contains(":") || host.allSatisfy { $0.isNumber || $0 == "." }
+            let label = isAddress ? host : String(host.prefix { $0 != "." })
+            return Self.component(port == RedisURL.defaultPort ? label : "\(label)-\(port)")
+        case .unix(let path):
+            return Self.component(path.split(separator: "/").last.map(String.init) ?? "socket")
+        }
+    }
+
+    /// What the subject of a backup is called where nothing else is said: the host.
+    var subjectName: String {
+        Self.component(url.host ?? memberName)
+    }
+
+    /// The text as a component of a key: what cannot stand there becomes a hyphen.
+    private static func component(_ text: String) -> String {
+        let allowed = text.prefix(100).map { character in
+            character.isASCII && (character.isLetter || character.isNumber || "._-".contains(character)) ? character : "-"
+        }
+        let name = String(allowed.drop { $0 == "." })
+        return name.isEmpty ? "server" : name
+    }
+}
+
+/// Gives each endpoint a name that no other has.
+func uniqueMemberNames(_ endpoints: [RedisEndpoint]) -> [String] {
+    var counts: [String: Int] = [:]
+    return endpoints.map { endpoint in
+        let name = endpoint.memberName
+        counts[name, default: 0] += 1
+        guard let count = counts[name], count > 1 else { return name }
+        return "\(name)-\(count)"
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Catalog
+import Failures
+import Operations
+
+struct VerifyCommand: RunnableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Read a backup again and prove it: stored digest, decompression, RDB, counts.",
+        discussion: """
+            With --from, BACKUP is latest, an id, or NAME/ID. Without it, BACKUP is a file: an RDB, or one that is
+            compressed (.zst, .gz). Exit code 4 when anything is not what it should be.
+            """)
+
+    @Argument(help: "latest, an id, NAME/ID, or without --from the path of a file.")
+    var backup: String?
+
+    @Option(help: ArgumentHelp("Store to read from: file:///dir or s3://bucket/prefix.", valueName: "url"))
+    var from: String?
+
+    @Option(help: "Subject of the backup, where the store holds several.")
+    var name: String?
+
+    @OptionGroup var store: StoreOptions
+    @OptionGroup var common: CommonOptions
+
+    func validate() throws {
+        if from == nil && backup == nil { throw ValidationError("give a file, or a store with --from") }
+    }
+
+    func execute() async throws -> ExitCode {
+        let session = common.session()
+        if let from { return try await verify(in: from, session) }
+        guard let backup else { return .usage }
+        let proof = try await session.progress.show { try await Verify.run(file: backup, meter: session.meter) }
+        let report = FileReport(file: backup, rdb: Manifest.Snapshot(proof))
+        try session.result(report.text, report)
+        return .done
+    }
+
+    private func verify(in from: String, _ session: Session) async throws -> ExitCode {
+        let reference = try BackupReference(backup ?? "latest")
+        let (manifest, findings) = try await store.withStore(at: from, session) { store in
+            let catalog = Catalog(store: store)
+            let manifest = try await catalog.require(reference, name: name)
+            let verify = Verify(catalog, meter: session.meter, logger: session.logger)
+            return (manifest, try await session.progress.show { try await verify.run(manifest) })
+        }
+        let report = SetReport(manifest, findings)
+        try session.result(report.text, report)
+        guard let failure = findings.compactMap(\.failure).first else { return .done }
+        let count = findings.filter { $0.failure != nil }.count
+        throw Failure(
+            failure.code, "verify \(manifest.name)/\(manifest.id): \(count) of \(findings.count) members failed",
+            cause: failure, hint: failure.hint ?? "Restore another member of the set, or another backup.")
+    }
+}
+
+private struct FileReport: Encodable {
+    let file: String
+    let rdb: Manifest.Snapshot
+
+    var text: String {
+        "\(file): proven: RDB version \(rdb.version), \(Quantity.bytes(rdb.bytes)), "
+            + "\(Quantity.count(rdb.keyCount)) keys, SHA-256 \(rdb.sha256)"
+    }
+}
+
+private struct SetReport: Encodable {
+    let name: String
+    let id: String
+    let members: [Member]
+
+    struct Member: Encodable {
+        let member: String
+        let proven: Bool
+        let seconds: Double
+        let rawBytes: Int64
+        let keys: UInt64
+        let error: Manifest.Problem?
+    }
+
+    init(_ manifest: Manifest, _ findings: [Verify.Finding]) {
+        name = manifest.name
+        id = manifest.id.text
+        members = findings.map { finding in
+            Member(
+                member: finding.member.member, proven: finding.failure == nil, seconds: finding.seconds,
+                rawBytes: finding.member.rdb?.bytes ?? 0, keys: finding.member.rdb?.keyCount ?? 0,
+                error: finding.failure.map { .init(code: $0.code.rawValue, message: $0.description) })
+        }
+    }
+
+    var text: String {
+        var table = TextTable([
+            ("MEMBER", .left), ("VERDICT", .left), ("KEYS", .right), ("RAW", .right), ("TOOK", .right),
+        ])
+        for member in members {
+            table.append([
+                member.member, member.proven ? "proven" : "FAILED", Quantity.count(member.keys),
+                Quantity.bytes(member.rawBytes), Quantity.seconds(member.seconds),
+            ])
+        }
+        return "\(name)/\(id)\n\(table.text)"
+    }
+}

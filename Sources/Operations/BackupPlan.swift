@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Catalog
+import Failures
+import RedisProtocol
+
+/// Whose snapshots are taken, in which order, and who stands in for whom. Pure: made of the survey alone.
+///
+/// Role, link and history come from `INFO`, never from names or ordinals. Members with the same replication id are one shard.
+package struct BackupPlan: Sendable {
+    /// One snapshot to take: of the first candidate that gives a proven one.
+    package struct Turn: Sendable {
+        package let candidates: [Candidate]
+    }
+
+    /// A member that may give the snapshot of a turn.
+    package struct Candidate: Sendable {
+        package let member: BackupMember
+        package let info: ServerInfo?
+        /// Why it is known beforehand that it cannot.
+        package let failure: Failure?
+    }
+
+    /// A member that is not asked.
+    package struct Omission: Sendable {
+        package let member: String
+        package let reason: String
+    }
+
+    package let turns: [Turn]
+    package let omissions: [Omission]
+
+    /// - Throws: `.guardRefused` when the only members left are primaries that Sentinel watches; `.noFitMember`.
+    package init(_ survey: Survey, choice: BackupRequest.Choice, allowsWatchedPrimary: Bool) throws {
+        var asked: [Survey.Answer] = []
+        var omissions: [Omission] = []
+        for answer in survey.answers {
+            if let reason = Self.reasonToOmit(answer, choice, allowsWatchedPrimary) {
+                omissions.append(Omission(member: answer.member.name, reason: reason))
+            } else {
+                asked.append(answer)
+            }
+        }
+        guard !asked.isEmpty else { throw Self.nobodyLeft(omissions) }
+        let ordered = asked.sorted(by: Self.comesBefore).map {
+            Candidate(member: $0.member, info: $0.info, failure: $0.failure)
+        }
+        self.omissions = omissions
+        switch choice {
+        case .each, .replicas:
+            turns = ordered.map { Turn(candidates: [$0]) }
+        case .onePerShard:
+            turns = Self.shards(of: ordered).map(Turn.init(candidates:))
+        }
+    }
+
+    private static func reasonToOmit(
+        _ answer: Survey.Answer,
+        _ choice: BackupRequest.Choice,
+        _ allowsWatchedPrimary: Bool
+    ) -> String? {
+        guard answer.info?.role == .primary else { return nil }
+        if choice == .replicas { return "it is a primary, and only replicas were asked for" }
+        guard answer.isWatchedBySentinel == true, !allowsWatchedPrimary,
+            answer.member.source.plantsPhantomReplica
+        else { return nil }
+        return "it is a primary that Sentinel watches, where a snapshot would show as a phantom replica"
+            + " (--from-watched-primary takes it all the same)"
+    }
+
+    private static func nobodyLeft(_ omissions: [Omission]) -> Failure {
+        let names = omissions.map(\.member).joined(separator: ", ")
+        guard let first = omissions.first else { return Failure(.noFitMember, "find a member to back up: there is none") }
+        return Failure(
+            .guardRefused, "back up \(names): \(first.reason)",
+            hint: "Name a replica with --endpoint, choose with --members each, or override the guard that is named.")
+    }
+
+    /// Fit members first, replicas before primaries, and of those the one that is furthest in its history.
+    private static func comesBefore(_ left: Survey.Answer, _ right: Survey.Answer) -> Bool {
+        func rank(_ answer: Survey.Answer) -> (Int, Int, Int64) {
+            (
+                answer.failure == nil ? 0 : 1, answer.info?.role == .replica ? 0 : 1,
+                -(answer.info?.replicationOffset ?? -1)
+            )
+        }
+        return rank(left) < rank(right)
+    }
+
+    /// Groups in the order of their first member. A member that could not be asked is a group of its own: whether another
+    /// one covers it is not known.
+    private static func shards(of candidates: [Candidate]) -> [[Candidate]] {
+        var shards: [[Candidate]] = []
+        for candidate in candidates {
+            let ids = candidate.replicationIDs
+            if let index = shards.firstIndex(where: { !ids.isDisjoint(with: $0.flatMap(\.replicationIDs)) }) {
+                shards[index].append(candidate)
+            } else {
+                shards.append([candidate])
+            }
+        }
+        return shards
+    }
+}
+
+extension BackupPlan.Candidate {
+    /// The history the member is in, and the one before its last promotion.
+    fileprivate var replicationIDs: Set<String> {
+        Set([info?.replicationID, info?.secondReplicationID].compactMap { $0 })
+    }
+
+    /// The member as a manifest describes it, without its snapshot.
+    func described(error: Failure?) -> Manifest.Member {
+        var described = Manifest.Member(member: member.name, role: info?.role?.rawValue)
+        if let info {
+            described.server = Manifest.Server(
+                product: info.product.rawValue, version: info.versionText ?? "unknown", runId: info.runID ?? "unknown",
+                mode: info.mode?.rawValue ?? "standalone")
+        }
+        described.error = error.map { Manifest.Problem(code: $0.code.rawValue, message: $0.description) }
+        return described
+    }
+}

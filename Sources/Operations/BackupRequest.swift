@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Catalog
+import Failures
+import RedisClient
+
+/// What is asked of a backup run.
+package struct BackupRequest: Sendable {
+    /// Which members of each shard give a snapshot.
+    package enum Choice: String, Sendable, CaseIterable {
+        /// Every member.
+        case each
+        /// Every replica.
+        case replicas
+        /// The best member of each shard; the next best stands in when it gives no proven snapshot.
+        case onePerShard = "one-per-shard"
+    }
+
+    /// The subject of the backup.
+    package var name: String
+    package var members: [BackupMember]
+    package var choice: Choice
+    package var compression: CompressionChoice
+    package var source: Manifest.Source
+    package var tool: Manifest.Tool
+    /// Whether a primary that Sentinel watches may be asked too (F12).
+    package var allowsWatchedPrimary: Bool
+    /// Random, new for each run.
+    package var runID: String
+
+    package init(
+        name: String,
+        members: [BackupMember],
+        choice: Choice,
+        compression: CompressionChoice,
+        source: Manifest.Source,
+        tool: Manifest.Tool,
+        allowsWatchedPrimary: Bool,
+        runID: String
+    ) {
+        self.name = name
+        self.members = members
+        self.choice = choice
+        self.compression = compression
+        self.source = source
+        self.tool = tool
+        self.allowsWatchedPrimary = allowsWatchedPrimary
+        self.runID = runID
+    }
+}
+
+/// A server that may give a snapshot.
+package struct BackupMember: Sendable {
+    /// Unique in the run; becomes the name of the member's object.
+    package let name: String
+    package let endpoint: RedisEndpoint
+    package let source: any SnapshotSource
+    package let fitness: MemberFitness
+
+    package init(name: String, endpoint: RedisEndpoint, source: any SnapshotSource, fitness: MemberFitness) {
+        self.name = name
+        self.endpoint = endpoint
+        self.source = source
+        self.fitness = fitness
+    }
+}
+
+/// What a backup run committed.
+package struct BackupOutcome: Sendable {
+    package let manifest: Manifest
+    /// Members that were not asked, with the reason.
+    package let omissions: [BackupPlan.Omission]
+}
+
+extension Failure {
+    /// Of several failures the one that says most about why there is no backup at all: bytes that are corrupt before
+    /// rights that are missing, those before a source that is not fit, and what may pass last.
+    static func mostTelling(of failures: [Failure]) -> Failure {
+        func weight(_ code: Code) -> Int {
+            switch code {
+            case .corruptSnapshot, .truncated, .trailingBytes, .digestMismatch: 5
+            case .authenticationFailed, .permissionDenied, .tlsFailed, .configuration, .unsupported, .noSpace: 4
+            case .guardRefused: 3
+            case .replicaLinkDown, .replicaLagging, .memberLoading, .memberChanged, .saveFailed, .snapshotNotFresh: 2
+            case .unreachable, .timeout, .protocolViolation, .storeUnavailable: 1
+            default: 0
+            }
+        }
+        guard let worst = failures.max(by: { weight($0.code) < weight($1.code) }) else {
+            return Failure(.noFitMember, "find a member to back up: there is none")
+        }
+        guard failures.count > 1 else { return worst }
+        return Failure(
+            worst.code, "back up \(failures.count) members: none gave a proven snapshot, and nothing was stored",
+            cause: worst, hint: worst.hint)
+    }
+}
+
+extension SnapshotSource {
+    /// Whether a snapshot shows in `INFO replication` of a primary while it is taken, where Sentinel reads of replicas.
+    var plantsPhantomReplica: Bool { method == "replication" }
+
+    /// The commands beside `INFO` and `TIME` that the source cannot do without.
+    var commands: [[String]] {
+        plantsPhantomReplica
+            ? [["REPLCONF", "rdb-only", "1"], ["PSYNC", "?", "-1"]] : [["BGSAVE"], ["LASTSAVE"]]
+    }
+}

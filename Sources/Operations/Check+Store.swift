@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Catalog
+import Failures
+import ObjectStorage
+
+extension Check {
+    /// A difference between two clocks that is worth a word, in seconds; S3 refuses requests from 900 on.
+    private static let clockSkewSecondsMax: Int64 = 60
+
+    /// Looks at a store: writes a small object, reads it back and removes it.
+    package func run(_ store: any ObjectStore, suffix: UInt64) async -> [Finding] {
+        let subject = store.location
+        do {
+            let key = try ObjectKey([".locks", "check-\(String(suffix, radix: 16)).json"])
+            let bytes = Array("{}".utf8)
+            let object = try await store.create(key, bytes)
+            var findings = [Finding(subject, "write", .good, "an object can be written")]
+            findings.append(await reading(key, bytes, store))
+            findings.append(await removing(key, store))
+            findings.append(Self.clock(subject, object, now: .now()))
+            findings.append(await listing(store))
+            return findings
+        } catch {
+            return [Finding(subject, "write", failed: Failure(wrapping: error, attempting: "write to \(subject)"))]
+        }
+    }
+
+    private func reading(_ key: ObjectKey, _ bytes: [UInt8], _ store: any ObjectStore) async -> Finding {
+        do {
+            guard try await store.read(key, bytesMax: 1024).bytes == bytes else {
+                throw Failure(.digestMismatch, "read \(key) in \(store.location): it is not what was written")
+            }
+            return Finding(store.location, "read", .good, "and read back")
+        } catch {
+            return Finding(store.location, "read", failed: Failure(wrapping: error, attempting: "read \(key)"))
+        }
+    }
+
+    /// A backup needs no right to remove; without it, what a dead run leaves stays until `prune` is run by another identity.
+    private func removing(_ key: ObjectKey, _ store: any ObjectStore) async -> Finding {
+        do {
+            try await store.remove(key)
+            return Finding(store.location, "remove", .good, "and removed")
+        } catch {
+            return Finding(
+                store.location, "remove", .warning, "\(Failure(wrapping: error, attempting: "remove \(key)"))",
+                hint: "A backup works without this right, but cannot clean up after a run that was killed.")
+        }
+    }
+
+    private func listing(_ store: any ObjectStore) async -> Finding {
+        do {
+            let count = try await store.list(under: .root).count
+            return Finding(store.location, "list", .good, "\(count) objects")
+        } catch {
+            return Finding(store.location, "list", failed: Failure(wrapping: error, attempting: "list \(store.location)"))
+        }
+    }
+
+    private static func clock(_ subject: String, _ object: StoredObject, now: Timestamp) -> Finding {
+        let skew = now.secondsSince1970 - object.modifiedAtSeconds
+        guard abs(skew) > clockSkewSecondsMax else {
+            return Finding(subject, "clock", .good, "within \(clockSkewSecondsMax) s of ours")
+        }
+        return Finding(
+            subject, "clock", .warning, "our clock is \(skew) s ahead of the store's",
+            hint: "Set the clock of this machine: S3 refuses requests that are 15 minutes off.")
+    }
+}

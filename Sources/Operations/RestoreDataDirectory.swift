@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteStreams
+import Catalog
+import DataDirectory
+import Failures
+import Logging
+import ObjectStorage
+import RDB
+
+/// Restores one snapshot into the data directory of a server that does not run: from an init container, a Job, or by hand.
+///
+/// It ends in one of three ways, never confused: restored; nothing to restore, which a complete listing of the store or
+/// data in the folder proves; or an error, after which the folder is as it was and the server must not start.
+package struct RestoreDataDirectory: Sendable {
+    private let request: DataDirectoryRequest
+    private let catalog: Catalog
+    private let meter: ProgressMeter
+    private let logger: Logger
+
+    package init(_ request: DataDirectoryRequest, from catalog: Catalog, meter: ProgressMeter, logger: Logger) {
+        self.request = request
+        self.catalog = catalog
+        self.meter = meter
+        self.logger = logger
+    }
+
+    package func run() async throws -> DataDirectoryOutcome {
+        try await withDataDirectory(at: request.path) { directory in
+            // A restore that died in the middle of its last steps is brought to its end, or taken back.
+            try await recover(directory)
+
+            // A folder with data in it is left alone, without asking anybody, unless it was said that it may be moved.
+            let contents = try await directory.inspect(names: request.fileNames)
+            if !contents.isFresh, request.mode == .freshOnly { return .leftAlone(contents) }
+
+            // Which set, and which of its members? No set at all is an answer; no answer is an error.
+            guard let manifest = try await catalog.resolve(request.reference, name: request.name) else {
+                return .nothingToRestore(others: try await otherSubjects())
+            }
+            let member = try MemberChoice(manifest).member(named: request.member)
+
+            // Can the server that will start there load it?
+            try request.target.requireAbleToLoad(member)
+
+            // Is it still to be done? Restored once, it is not restored again at each start of the pod.
+            let restore = try restoreRequest(manifest, member)
+            if request.isDryRun { return try dryRun(restore, contents, manifest, member) }
+
+            // Write it under a temporary name, prove it, and only then put it in place of what was there.
+            switch try await restoreNow(restore, manifest, member, into: directory) {
+            case .restored(let marker, _): return .restored(manifest, member, marker)
+            case .nothingToRestore(.alreadyRestored(let marker)): return .alreadyRestored(marker)
+            case .nothingToRestore(.holdsData): return .leftAlone(contents)
+            }
+        }
+    }
+
+    private func restoreNow(
+        _ restore: RestoreRequest,
+        _ manifest: Manifest,
+        _ member: Manifest.Member,
+        into directory: DataDirectory
+    ) async throws -> RestoreOutcome<Void> {
+        meter.begin("restore \(member.member)", expectedBytes: member.rdb?.bytes)
+        defer { meter.end() }
+        return try await directory.withStagedRestore(restore) { staging in
+            logger.info("restoring \(member.member) of \(manifest.name)/\(manifest.id) into \(request.path)")
+            try await catalog.withStoredBytes(of: member) { stored in
+                try await SnapshotPipeline.replay(stored, of: member, meter: meter) { chunks in
+                    for try await chunk in chunks { try await staging.write(chunk) }
+                }
+            }
+            _ = try await staging.swapIn()
+        }
+    }
+
+    private func dryRun(
+        _ restore: RestoreRequest,
+        _ contents: Contents,
+        _ manifest: Manifest,
+        _ member: Manifest.Member
+    ) throws -> DataDirectoryOutcome {
+        switch try contents.decision(for: restore, path: request.path) {
+        case .restore: .wouldRestore(manifest, member)
+        case .nothingToRestore(.alreadyRestored(let marker)): .alreadyRestored(marker)
+        case .nothingToRestore(.holdsData): .leftAlone(contents)
+        }
+    }
+
+    private func recover(_ directory: DataDirectory) async throws {
+        guard !request.isDryRun else { return }
+        for recovered in try await directory.recover() {
+            logger.notice("an earlier restore did not come to its end: \(recovered)")
+        }
+    }
+
+    private func restoreRequest(_ manifest: Manifest, _ member: Manifest.Member) throws -> RestoreRequest {
+        guard let rdb = member.rdb else {
+            throw Failure(.noSuchBackup, "restore \(member.member): the set holds no snapshot of it")
+        }
+        return RestoreRequest(
+            restoreID: try RestoreID(manifest.id.text), backupID: "\(manifest.name)/\(manifest.id)",
+            member: member.member, bytes: rdb.bytes, sha256: rdb.sha256,
+            layout: try request.layout(rdbVersion: rdb.version), mode: request.mode, owner: request.owner)
+    }
+
+    /// Where a subject has no backup, the names of those that have one: for whoever mistyped it.
+    private func otherSubjects() async throws -> [String] {
+        guard request.name != nil else { return [] }
+        return Set(try await catalog.entries(of: nil).map(\.name)).sorted()
+    }
+}
+
+/// How a restore into a data directory ended.
+package enum DataDirectoryOutcome: Sendable {
+    case restored(Manifest, Manifest.Member, RestoreMarker)
+    /// With `--dry-run`: it would have been.
+    case wouldRestore(Manifest, Manifest.Member)
+    /// This very backup was restored there before.
+    case alreadyRestored(RestoreMarker)
+    /// The folder holds data.
+    case leftAlone(Contents)
+    /// A complete listing of the store shows no backup of that name; `others` are the names that have one.
+    case nothingToRestore(others: [String])
+}

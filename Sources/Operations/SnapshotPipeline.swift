@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteStreams
+import Catalog
+import Compression
+import Failures
+import ObjectStorage
+import RDB
+import RedisClient
+import Synchronization
+
+/// The one line that every snapshot runs through, in either direction; every byte is seen by all of its stages.
+///
+///     record    server ─▶ scanner, SHA-256 ─▶ compression ─▶ SHA-256 ─▶ store (staged)
+///     replay    store ─▶ SHA-256 ─▶ decompression ─▶ scanner, SHA-256 ─▶ reader
+///
+/// The two halves of the line run in tasks of their own, a few chunks apart: memory is bounded by constants.
+package enum SnapshotPipeline {
+    /// How many chunks the first half may be ahead of the second.
+    static let chunksAhead = 4
+
+    /// A snapshot that is staged in the store, and proven.
+    struct Recorded: Sendable {
+        let proof: SnapshotProof
+        let staged: any StagedObject
+        /// The SHA-256 of the stored bytes.
+        let storedSHA256: String
+    }
+
+    /// Streams a snapshot into the store. Nothing of it is visible there yet.
+    ///
+    /// - Parameters:
+    ///   - subject: whose snapshot it is, for messages: `the snapshot of redis-1`.
+    ///   - stage: takes the compressed bytes to where they rest.
+    /// - Throws: what any stage throws. What was staged is discarded then, also when the snapshot turns out to be whole
+    ///   but not the one that was asked for.
+    static func record(
+        _ snapshot: SnapshotStream,
+        of subject: String,
+        with compression: CompressionChoice,
+        meter: ProgressMeter,
+        stage: @Sendable (ByteStream) async throws -> any StagedObject
+    ) async throws -> Recorded {
+        let prover = SnapshotProver(subject)
+        let storedDigest = Mutex(SHA256Digest())
+        let proven = snapshot.bytes.transformed(
+            { chunk in
+                try prover.observe(chunk)
+                meter.advance(by: chunk.count)
+                return chunk
+            },
+            finish: {
+                try prover.finish()
+                return []
+            })
+        let staged = try await proven.withOverlap(depth: chunksAhead) { raw in
+            try await compression.compressed(raw) { stored in
+                try await stage(stored.observed { chunk in storedDigest.withLock { $0.update(chunk) } })
+            }
+        }
+        do {
+            guard let proof = prover.proof else {
+                throw Failure(.truncated, "prove \(subject): the store stopped reading before its end")
+            }
+            try await check(proof, against: snapshot, of: subject)
+            return Recorded(proof: proof, staged: staged, storedSHA256: storedDigest.withLock { $0.hex })
+        } catch {
+            await staged.discard()
+            throw error
+        }
+    }
+
+    private static func check(_ proof: SnapshotProof, against snapshot: SnapshotStream, of subject: String) async throws {
+        if let announced = snapshot.announcedBytes, announced != proof.summary.bytes {
+            throw Failure(
+                .truncated, "prove \(subject): \(proof.summary.bytes) bytes came, the server announced \(announced)")
+        }
+        try await snapshot.accept(proof.summary)
+    }
+
+    /// Streams a stored snapshot to `reader`, uncompressed, and holds all of it against the manifest.
+    ///
+    /// `reader` may see bytes before they are proven; the stream throws at its end, at the latest, when they are not what
+    /// the manifest says. So a reader that came to the end of its stream has the snapshot.
+    /// - Throws: `.digestMismatch`, `.truncated`, `.corruptCompression`, `.corruptSnapshot`, and what `reader` throws.
+    static func replay<Result: Sendable>(
+        _ stored: ByteStream,
+        of member: Manifest.Member,
+        meter: ProgressMeter,
+        to reader: @Sendable (ByteStream) async throws -> Result
+    ) async throws -> Result {
+        let subject = "the snapshot of \(member.member)"
+        guard let expected = member.rdb, let object = member.stored else {
+            throw Failure(.noSuchBackup, "read \(subject): the set holds none, \(member.error?.message ?? "")")
+        }
+        let prover = SnapshotProver(subject)
+        let storedDigest = StoredDigest(object, of: subject)
+        let held = stored.transformed(
+            { chunk in
+                try storedDigest.observe(chunk)
+                return chunk
+            },
+            finish: {
+                try storedDigest.finish()
+                return []
+            })
+        return try await held.withOverlap(depth: chunksAhead) { compressed in
+            let raw = try decompressed(compressed, object.compression, bytesMax: expected.bytes)
+            return try await reader(
+                raw.transformed(
+                    { chunk in
+                        try prover.observe(chunk)
+                        meter.advance(by: chunk.count)
+                        return chunk
+                    },
+                    finish: {
+                        if let difference = expected.difference(from: try prover.finish()) {
+                            throw Failure(.digestMismatch, "verify \(subject): \(difference)")
+                        }
+                        return []
+                    }))
+        }
+    }
+}
+
+/// Holds the stored bytes against the manifest while they come.
+private final class StoredDigest: Sendable {
+    private let digest = Mutex(SHA256Digest())
+    private let expected: Manifest.Stored
+    private let subject: String
+
+    init(_ expected: Manifest.Stored, of subject: String) {
+        self.expected = expected
+        self.subject = subject
+    }
+
+    func observe(_ chunk: [UInt8]) throws {
+        let bytes = digest.withLock { digest in
+            digest.update(chunk)
+            return digest.bytes
+        }
+        guard bytes <= expected.bytes else {
+            throw Failure(
+                .digestMismatch,
+                "verify \(subject): \(expected.key) has more than the \(expected.bytes) bytes that the manifest says")
+        }
+    }
+
+    func finish() throws {
+        let (bytes, sha256) = digest.withLock { ($0.bytes, $0.hex) }
+        guard bytes == expected.bytes, sha256 == expected.sha256 else {
+            throw Failure(
+                .digestMismatch,
+                "verify \(subject): \(expected.key) has \(bytes) bytes with the SHA-256 \(sha256), "
+                    + "the manifest says \(expected.bytes) and \(expected.sha256)")
+        }
+    }
+}

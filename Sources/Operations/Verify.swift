@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteStreams
+import Catalog
+import Failures
+import Logging
+import ObjectStorage
+
+/// Reads a backup set again, all of it, and proves it: stored digest, decompression, RDB, and the counts of the manifest.
+package struct Verify: Sendable {
+    private let catalog: Catalog
+    private let meter: ProgressMeter
+    private let logger: Logger
+
+    package init(_ catalog: Catalog, meter: ProgressMeter, logger: Logger) {
+        self.catalog = catalog
+        self.meter = meter
+        self.logger = logger
+    }
+
+    /// What was found out about one member.
+    package struct Finding: Sendable {
+        package let member: Manifest.Member
+        /// `nil` when the member is proven.
+        package let failure: Failure?
+        /// How long reading took, in seconds.
+        package let seconds: Double
+    }
+
+    /// Verifies every member that is stored. One that fails does not keep the others from being read.
+    /// - Throws: only when the run is cancelled.
+    package func run(_ manifest: Manifest) async throws -> [Finding] {
+        var findings: [Finding] = []
+        for member in manifest.storedMembers {
+            let begun = ContinuousClock.now
+            var failure: Failure?
+            do {
+                try await verify(member)
+                logger.info("\(member.member): proven")
+            } catch {
+                try Task.checkCancellation()
+                failure = Failure(wrapping: error, attempting: "verify \(member.member)")
+                logger.error("\(member.member): \(failure?.description ?? "")")
+            }
+            let seconds = (ContinuousClock.now - begun) / .seconds(1)
+            findings.append(Finding(member: member, failure: failure, seconds: seconds))
+        }
+        return findings
+    }
+
+    private func verify(_ member: Manifest.Member) async throws {
+        meter.begin("verify \(member.member)", expectedBytes: member.rdb?.bytes)
+        defer { meter.end() }
+        try await catalog.withStoredBytes(of: member) { stored in
+            try await SnapshotPipeline.replay(stored, of: member, meter: meter) { chunks in
+                for try await _ in chunks {}
+            }
+        }
+    }
+
+    /// Verifies a file that is in no store: a plain RDB, or one compressed by its suffix.
+    /// - Throws: `.corruptSnapshot`, `.truncated`, `.trailingBytes`, `.corruptCompression`, `.inputOutput`.
+    package static func run(file path: String, meter: ProgressMeter) async throws -> SnapshotProof {
+        try await withSnapshotFile(path) { sizeBytes, chunks in
+            meter.begin("verify \(path)", expectedBytes: sizeBytes)
+            defer { meter.end() }
+            let counted = chunks.observed { meter.advance(by: $0.count) }
+            let prover = SnapshotProver(path)
+            return try await counted.withOverlap(depth: SnapshotPipeline.chunksAhead) { stored in
+                let raw = try SnapshotPipeline.decompressed(stored, fileName: path)
+                for try await chunk in raw { try prover.observe(chunk) }
+                return try prover.finish()
+            }
+        }
+    }
+}
+
+extension Catalog {
+    /// Reads a member's object as it is stored.
+    /// - Throws: `.digestMismatch` when the object of a set that is listed is not there.
+    func withStoredBytes<Result: Sendable>(
+        of member: Manifest.Member,
+        _ body: (ByteStream) async throws -> Result
+    ) async throws -> Result {
+        guard let stored = member.stored, let key = ObjectKey(parsing: stored.key) else {
+            throw Failure(.noSuchBackup, "read \(member.member): the set holds no snapshot of it")
+        }
+        do {
+            return try await store.withObject(key) { _, chunks in try await body(chunks) }
+        } catch let failure as Failure where failure.code == .noSuchObject {
+            throw Failure(
+                .digestMismatch, "read \(key) in \(store.location): the manifest names it, and it is not there",
+                hint: "Something else removed it. Choose another member or another backup.")
+        }
+    }
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteStreams
+import Catalog
+import Failures
+import Logging
+import ObjectStorage
+import Synchronization
+import TestParts
+import Testing
+
+struct LeaseTests {
+    private static let quick = LeaseTiming(lifetime: .milliseconds(400), interval: .milliseconds(40))
+
+    private func lease(_ holder: String, pid: Int32? = nil, host: String? = nil) -> Lease {
+        var process = ProcessIdentity.current()
+        if let pid { process.pid = pid }
+        if let host { process.host = host }
+        return Lease(holder: holder, purpose: "backup", process: process, acquiredAt: .now())
+    }
+
+    private func withCatalog(_ body: (Catalog) async throws -> Void) async throws {
+        try await withTemporaryFolder { folder in
+            try await body(Catalog(store: FileStore(root: folder.path)))
+        }
+    }
+
+    private func keys(_ catalog: Catalog) async throws -> [String] {
+        try await catalog.store.list(under: .root).map(\.key.description)
+    }
+
+    @Test func aLeaseIsGoneWhenItsScopeEnds() async throws {
+        try await withCatalog { catalog in
+            let held = try await catalog.withLease(on: "demo", as: lease("a"), timing: Self.quick) { lease in
+                try await lease.confirm()
+                return try await keys(catalog)
+            }
+            #expect(held == [".locks/demo.json"])
+            #expect(try await keys(catalog) == [])
+        }
+    }
+
+    @Test func aLeaseIsGoneAlsoWhenItsScopeThrowsOrIsCancelled() async throws {
+        try await withCatalog { catalog in
+            await #expect(throws: Failure.self) {
+                try await catalog.withLease(on: "demo", as: lease("a"), timing: Self.quick) { _ in
+                    throw Failure(.unclassified, "boom")
+                }
+            }
+            #expect(try await keys(catalog) == [])
+            let run = Task {
+                try await catalog.withLease(on: "demo", as: lease("a"), timing: Self.quick) { _ in
+                    try await Task.sleep(for: .seconds(60))
+                }
+            }
+            _ = try await eventually("the lease is taken", withinSeconds: 10) {
+                try await keys(catalog).isEmpty ? nil : true
+            }
+            run.cancel()
+            _ = await run.result
+            #expect(try await keys(catalog) == [])
+        }
+    }
+
+    @Test func aSecondRunIsLockedOutAtOnceByALivingProcessOfThisMachine() async throws {
+        try await withCatalog { catalog in
+            try await catalog.withLease(on: "demo", as: lease("a"), timing: Self.quick) { _ in
+                let failure = await #expect(throws: Failure.self) {
+                    try await catalog.withLease(on: "demo", as: lease("b"), timing: Self.quick) { _ in }
+                }
+                #expect(failure?.code == .locked)
+            }
+        }
+    }
+
+    @Test func aSecondRunIsLockedOutByARenewalOfAnotherMachine() async throws {
+        try await withCatalog { catalog in
+            try await catalog.withLease(on: "demo", as: lease("a", host: "elsewhere"), timing: Self.quick) { _ in
+                let failure = await #expect(throws: Failure.self) {
+                    try await catalog.withLease(on: "demo", as: lease("b"), timing: Self.quick) { _ in }
+                }
+                #expect(failure?.code == .locked)
+            }
+        }
+    }
+
+    @Test(arguments: ["dead process", "other machine", "garbage"])
+    func anAbandonedLeaseIsTakenOver(kind: String) async throws {
+        try await withCatalog { catalog in
+            let key = try Lease.key(of: "demo")
+            // No process has this number: the kernel's largest is 2^22.
+            let dead = lease("dead", pid: 5_000_000)
+            let text =
+                switch kind {
+                case "dead process": dead.text
+                case "other machine": lease("dead", host: "elsewhere").text
+                default: "not a lease"
+                }
+            try await catalog.store.create(key, Array(text.utf8))
+            try await catalog.withLease(on: "demo", as: lease("b"), timing: Self.quick) { lease in
+                try await lease.confirm()
+            }
+            #expect(try await keys(catalog) == [])
+        }
+    }
+
+    @Test func aRunThatLosesItsLeaseIsStopped() async throws {
+        try await withCatalog { catalog in
+            let wasCancelled = Mutex(false)
+            let failure = await #expect(throws: Failure.self) {
+                try await catalog.withLease(on: "demo", as: lease("a"), timing: Self.quick) { lease in
+                    let stolen = try #require(try await catalog.store.stat(lease.key))
+                    _ = try await catalog.store.replace(lease.key, version: stolen.version, with: Array("other".utf8))
+                    await #expect(throws: Failure.self) { try await lease.confirm() }
+                    do {
+                        try await Task.sleep(for: .seconds(60))
+                    } catch {
+                        wasCancelled.withLock { $0 = true }
+                        throw error
+                    }
+                }
+            }
+            #expect(failure?.code == .locked)
+            #expect(wasCancelled.withLock { $0 })
+            #expect(try await keys(catalog) == [".locks/demo.json"], "the thief keeps its lease")
+        }
+    }
+
+    @Test func ofManyRunsAtOnceOneWorksAtATime() async throws {
+        try await withCatalog { catalog in
+            let inside = Mutex((now: 0, most: 0, done: 0))
+            await withTaskGroup(of: Void.self) { group in
+                for index in 0..<12 {
+                    group.addTask {
+                        try? await catalog.withLease(on: "demo", as: lease("\(index)"), timing: Self.quick) { _ in
+                            inside.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1), $0.done + 1) }
+                            try await Task.sleep(for: .milliseconds(20))
+                            inside.withLock { $0.now -= 1 }
+                        }
+                    }
+                }
+            }
+            let result = inside.withLock { $0 }
+            #expect(result.most == 1 && result.done >= 1)
+        }
+    }
+}
+
+extension Lease {
+    fileprivate var text: String {
+        """
+        {"holder":"\(holder)","purpose":"\(purpose)","acquiredAt":"\(acquiredAt)","renewals":0,"process":{
+        "host":"\(process.host)","boot":"\(process.boot)","pid":\(process.pid),"started":"\(process.started)"}}
+        """
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Catalog
+import Failures
+import FoundationEssentials
+import Testing
+
+struct ManifestTests {
+    static func sample() throws -> Manifest {
+        let id = try #require(BackupID("20261122T153000Z-7f3a"))
+        var good = Manifest.Member(member: "redis-1", role: "replica")
+        good.server = .init(product: "redis", version: "7.0.15", runId: "f00", mode: "standalone")
+        good.replication = .init(id: String(repeating: "ab", count: 20), offset: 1234)
+        good.method = "replication"
+        good.rdb = .init(
+            version: 10, bytes: 300, sha256: String(repeating: "0a", count: 32), crc64: "00000000000000ff",
+            createdAt: id.time, keys: ["0": 3, "7": 1], expires: 2, types: ["string": 4], usedMemory: 1000,
+            modules: [], functions: 1)
+        good.stored = .init(
+            key: "prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst", bytes: 100,
+            sha256: String(repeating: "0b", count: 32), compression: "zstd")
+        good.seconds = .init(save: 0.25, stream: 1.5)
+        var bad = Manifest.Member(member: "redis-2")
+        bad.error = .init(code: "replica-link-down", message: "the link is down")
+        return Manifest(
+            id: id, name: "prod.redis", startedAt: id.time, finishedAt: id.time,
+            tool: .init(name: "redoubt", version: "1"), source: .init(kind: "endpoints"), members: [good, bad])
+    }
+
+    @Test func aManifestReadsBackAsItWasWritten() throws {
+        let manifest = try Self.sample()
+        let bytes = try manifest.encoded()
+        #expect(try Manifest(decoding: bytes) == manifest)
+        #expect(bytes.last == UInt8(ascii: "\n"))
+        #expect(manifest.isPartial && manifest.storedBytes == 100 && manifest.rawBytes == 300)
+    }
+
+    @Test func fieldsOfALaterProgramAreIgnored() throws {
+        let text = String(decoding: try Self.sample().encoded(), as: UTF8.self)
+        let later = "{\"later\": [1, {\"x\": null}]," + text.dropFirst()
+        #expect(try Manifest(decoding: Array(later.utf8)) == Self.sample())
+    }
+
+    @Test func everyTruncationIsRefused() throws {
+        let bytes = try Self.sample().encoded()
+        for length in 0..<(bytes.count - 2) {
+            #expect(throws: Failure.self) { try Manifest(decoding: Array(bytes[..<length])) }
+        }
+    }
+
+    @Test func aLaterFormatIsRefusedByName() throws {
+        let failure = #expect(throws: Failure.self) { try Manifest(decoding: Array("{\"format\": 2}".utf8)) }
+        #expect(failure?.code == .unsupported)
+    }
+
+    @Test(arguments: [
+        ("\"prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst\"", "\"prod.redis/20261122T153000Z-7f3a/../../etc/passwd\""),
+        ("\"prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst\"", "\"/etc/passwd\""),
+        ("\"prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst\"", "\"other/20261122T153000Z-7f3a/redis-1.rdb.zst\""),
+        ("\"prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst\"", "\"prod.redis/20261122T153000Z-7f3b/redis-1.rdb.zst\""),
+        ("\"redis-2\"", "\"redis-1\""), ("\"redis-2\"", "\"..\""), ("\"redis-2\"", "\"a/b\""), ("\"redis-2\"", "\"\""),
+        ("\"prod.redis\"", "\"../x\""), ("\"bytes\" : 100", "\"bytes\" : -1"), ("\"bytes\" : 300", "\"bytes\" : 1e99"),
+        (String(repeating: "0a", count: 32), String(repeating: "0A", count: 32)),
+        (String(repeating: "0b", count: 32), "short"), ("2026-11-22T15:30:00Z", "yesterday"),
+        ("20261122T153000Z-7f3a\",", "latest\","),
+    ])
+    func aManifestThatBreaksARuleIsRefused(old: String, new: String) throws {
+        let text = String(decoding: try Self.sample().encoded(), as: UTF8.self)
+        try #require(text.contains(old))
+        let broken = text.replacing(old, with: new, maxReplacements: 1)
+        let failure = #expect(throws: Failure.self) { try Manifest(decoding: Array(broken.utf8)) }
+        #expect(failure?.code == .corruptManifest)
+    }
+
+    @Test func aMemberHasEitherASnapshotOrAnError() throws {
+        var manifest = try Self.sample()
+        manifest.members[1].error = nil
+        let neither = try manifest.encoded()
+        #expect(throws: Failure.self) { try Manifest(decoding: neither) }
+        manifest = try Self.sample()
+        manifest.members[0].error = .init(code: "x", message: "y")
+        let both = try manifest.encoded()
+        #expect(throws: Failure.self) { try Manifest(decoding: both) }
+    }
+}

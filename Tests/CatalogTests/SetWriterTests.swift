@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteStreams
+import Catalog
+import Failures
+import Logging
+import ObjectStorage
+import TestParts
+import Testing
+
+struct SetWriterTests {
+    private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    private struct Rig {
+        let catalog: Catalog
+        let writer: SetWriter
+        var manifest: Manifest
+
+        func stage(_ text: String) async throws -> any StagedObject {
+            try await writer.stage(
+                member: "redis-1", suffix: ".rdb.zst", estimatedBytes: nil, from: ByteStream([Array(text.utf8)]))
+        }
+
+        func keys() async throws -> [String] {
+            try await catalog.store.list(under: .root).map(\.key.description)
+        }
+    }
+
+    private func withRig(_ body: (inout Rig) async throws -> Void) async throws {
+        try await withTemporaryFolder { folder in
+            let store = FileStore(root: folder.path)
+            var manifest = try ManifestTests.sample()
+            manifest.members[0].stored?.bytes = 5
+            var rig = Rig(
+                catalog: Catalog(store: store),
+                writer: SetWriter(name: manifest.name, id: manifest.id, store: store, logger: Self.logger),
+                manifest: manifest)
+            try await body(&rig)
+        }
+    }
+
+    @Test func aSetExistsOnceItIsCommittedAndNotBefore() async throws {
+        try await withRig { rig in
+            let staged = try await rig.stage("12345")
+            #expect(try await rig.keys() == [])
+            #expect(try await rig.catalog.entries(of: nil).isEmpty)
+            try await rig.writer.commit(rig.manifest, staged: [staged], under: nil)
+            #expect(
+                try await rig.keys() == [
+                    "prod.redis/20261122T153000Z-7f3a/manifest.json", "prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst",
+                ])
+            #expect(try await rig.catalog.require(.latest, name: nil) == rig.manifest)
+            #expect(try await rig.catalog.require(.id(rig.manifest.id), name: nil) == rig.manifest)
+        }
+    }
+
+    @Test func aMemberOfTheWrongSizeIsTakenBack() async throws {
+        try await withRig { rig in
+            let staged = try await rig.stage("1234")
+            let (writer, manifest) = (rig.writer, rig.manifest)
+            let failure = await #expect(throws: Failure.self) {
+                try await writer.commit(manifest, staged: [staged], under: nil)
+            }
+            #expect(failure?.code == .digestMismatch)
+            #expect(try await rig.keys() == [])
+            #expect(try await rig.catalog.store.leftovers(under: .root).isEmpty)
+        }
+    }
+
+    @Test func whatWasStagedAndGivenUpLeavesNothing() async throws {
+        try await withRig { rig in
+            let staged = try await rig.stage("12345")
+            await rig.writer.takeBack([staged])
+            #expect(try await rig.keys() == [])
+            #expect(try await rig.catalog.store.leftovers(under: .root).isEmpty)
+        }
+    }
+
+    @Test func leftoversOfDeadRunsGoAndCommittedSetsStay() async throws {
+        try await withRig { rig in
+            let staged = try await rig.stage("12345")
+            try await rig.writer.commit(rig.manifest, staged: [staged], under: nil)
+            let dead = try #require(BackupID("20261123T000000Z-dead"))
+            let deadWriter = SetWriter(
+                name: rig.manifest.name, id: dead, store: rig.catalog.store, logger: Self.logger)
+            let visible = try await deadWriter.stage(
+                member: "redis-1", suffix: ".rdb", estimatedBytes: nil, from: ByteStream([[1, 2, 3]]))
+            _ = try await visible.commit()
+            _ = try await deadWriter.stage(
+                member: "redis-2", suffix: ".rdb", estimatedBytes: nil, from: ByteStream([[1, 2, 3]]))
+            try await rig.catalog.store.create(ObjectKey([rig.manifest.name, "notes.txt"]), [1])
+            #expect(try await rig.catalog.removeLeftovers(of: rig.manifest.name, logger: Self.logger) == 2)
+            #expect(
+                try await rig.keys() == [
+                    "prod.redis/20261122T153000Z-7f3a/manifest.json", "prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst",
+                    "prod.redis/notes.txt",
+                ])
+            #expect(try await rig.catalog.removeLeftovers(of: rig.manifest.name, logger: Self.logger) == 0)
+            #expect(try await rig.catalog.removeLeftovers(of: "another", logger: Self.logger) == 0)
+        }
+    }
+
+    @Test func latestNeverPassesOverADamagedSet() async throws {
+        try await withRig { rig in
+            let staged = try await rig.stage("12345")
+            try await rig.writer.commit(rig.manifest, staged: [staged], under: nil)
+            let later = try #require(BackupID("20261123T000000Z-0bad"))
+            try await rig.catalog.store.create(
+                Catalog.manifestKey(name: rig.manifest.name, id: later), Array("{\"format\": 1}".utf8))
+            let catalog = rig.catalog
+            let failure = await #expect(throws: Failure.self) { try await catalog.require(.latest, name: nil) }
+            #expect(failure?.code == .corruptManifest)
+            #expect(try await catalog.entries(of: nil).count == 2)
+            #expect(try await catalog.require(.id(rig.manifest.id), name: nil) == rig.manifest)
+        }
+    }
+
+    @Test func anEmptyStoreHasNoLatestAndAMissingOneIsAnError() async throws {
+        try await withRig { rig in
+            #expect(try await rig.catalog.resolve(.latest, name: nil) == nil)
+            let catalog = rig.catalog
+            let id = rig.manifest.id
+            let none = await #expect(throws: Failure.self) { try await catalog.resolve(.id(id), name: nil) }
+            #expect(none?.code == .noSuchBackup)
+        }
+        let missing = Catalog(store: FileStore(root: "/nonexistent/redoubt/store"))
+        let failure = await #expect(throws: Failure.self) { try await missing.resolve(.latest, name: nil) }
+        #expect(failure?.code == .noSuchStore)
+    }
+}
