@@ -83,7 +83,9 @@ extension RedisURL {
             port = number
         }
         guard !host.isEmpty else { throw malformed("it has no host") }
-        guard host.utf8.allSatisfy({ isHostByte($0) }) else { throw malformed("its host has a character of no host") }
+        guard text.first == "[" || host.utf8.allSatisfy({ isHostByte($0) }) else {
+            throw malformed("its host has a character of no host")
+        }
         return (String(host), try Self.port(port))
     }
 
@@ -113,13 +115,14 @@ extension RedisURL {
 
     private static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
 
-    /// Letters, digits, dot, dash, underscore; colon and percent sign only in IPv6 addresses (`fe80::1%eth0`).
+    /// Letters, digits, dot, dash, underscore.
     private static func isHostByte(_ byte: UInt8) -> Bool {
-        isAddressByte(byte)
+        isDigit(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || ".-_".utf8.contains(byte)
     }
 
+    /// The bytes of an IPv6 address, with the zone that may follow it (`fe80::1%eth0`).
     private static func isAddressByte(_ byte: UInt8) -> Bool {
-        isDigit(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || ".-_:%".utf8.contains(byte)
+        isHostByte(byte) || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "%")
     }
 }
 

@@ -67,6 +67,11 @@ package struct ReplicationPayloadDecoder: Sendable {
         mark.map { tail == $0 } ?? false
     }
 
+    /// How many bytes of an RDB of known length have not come yet.
+    package var missingBytes: Int64? {
+        announcedBytes.map { $0 - payloadBytes }
+    }
+
     /// Takes what arrived; appends to `payload` what is part of the RDB. Bytes after a refusal are left out.
     /// - Throws: `.protocolViolation`, `.trailingBytes`.
     package mutating func decode(

@@ -27,6 +27,14 @@ extension ServerInfo {
         package let offset: Int64?
         /// Seconds since its last acknowledgement.
         package let lagSeconds: Int64?
+
+        package init(host: String, port: Int, state: String, offset: Int64?, lagSeconds: Int64?) {
+            self.host = host
+            self.port = port
+            self.state = state
+            self.offset = offset
+            self.lagSeconds = lagSeconds
+        }
     }
 
     package var role: Role? { fields["role"].flatMap { Role(reported: $0) } }
@@ -69,7 +77,7 @@ extension ServerInfo {
     package var connectedReplicaCount: Int64? { integer("connected_slaves") }
 
     package var connectedReplicas: [ConnectedReplica] {
-        (0..<(connectedReplicaCount ?? 0)).prefix(1000).compactMap { fields["slave\($0)"] }.map { line in
+        (0..<max(0, connectedReplicaCount ?? 0)).prefix(1000).compactMap { fields["slave\($0)"] }.map { line in
             let pairs = Self.pairs(line)
             return ConnectedReplica(
                 host: pairs["ip"] ?? "",

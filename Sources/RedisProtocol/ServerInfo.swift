@@ -14,6 +14,11 @@ package struct ServerInfo: Sendable, Hashable {
         package let keys: Int64
         /// How many of the keys have an expiry.
         package let expires: Int64
+
+        package init(keys: Int64, expires: Int64) {
+            self.keys = keys
+            self.expires = expires
+        }
     }
 
     /// - Parameter text: lines of `key:value`, and of `# Section`; anything else is left out. The first line of a key counts.
