@@ -3,7 +3,6 @@
 import Failures
 import NIOCore
 import NIOPosix
-import NIOSSL
 import SystemPackage
 
 extension Failure {
@@ -16,9 +15,6 @@ extension Failure {
         case let silence as InboundHandler.NoProgress:
             let seconds = (silence.seconds * 10).rounded() / 10
             self.init(.timeout, "\(endpoint) sent nothing for \(seconds) s while it \(attempt)")
-        case NIOSSLError.uncleanShutdown:
-            // Redis closes like this when it is killed; whether something is missing, the framing says.
-            self.init(closedBy: endpoint, during: attempt)
         case let error where Self.isTLS(error):
             self.init(tls: error, endpoint: endpoint)
         default:

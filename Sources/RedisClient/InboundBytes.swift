@@ -75,6 +75,11 @@ final class InboundBytes: Sendable {
         reader?.continuation.resume()
     }
 
+    /// Lets the reader go on with what is there.
+    func wake() {
+        state.withLock { $0.takeReader() }?.continuation.resume()
+    }
+
     /// Whether the socket may be read now; if not, the reader will ask for it once there is room.
     func admitsRead() -> Bool {
         state.withLock { state in

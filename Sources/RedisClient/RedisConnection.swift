@@ -2,6 +2,7 @@
 
 import Failures
 import NIOCore
+import NIOSSL
 import RedisProtocol
 import Synchronization
 
@@ -75,18 +76,39 @@ extension RedisConnection {
     /// - Parameter attempt: what the server was doing, for the message of a failure: `was asked for INFO`.
     func nextBytes(atLeast wantedBytes: Int, during attempt: String) async throws -> [UInt8] {
         let rest = decoder.withLock { $0.takeRest() }
-        if !rest.isEmpty { return rest }
-        return try await receive(atLeast: wantedBytes, during: attempt)
+        return rest.isEmpty ? try await receive(atLeast: wantedBytes, during: attempt) : rest
+    }
+
+    /// Takes what has arrived, or arrives within `quiet`; nothing at the end.
+    /// - Returns: `nil` if nothing arrives in that time. The connection stays as it is.
+    func nextBytes(orQuietAfter quiet: TimeAmount, during attempt: String) async throws -> [UInt8]? {
+        let alarm = channel.eventLoop.scheduleTask(in: quiet) { [inbound] in inbound.wake() }
+        defer { alarm.cancel() }
+        try await inbound.wait(forBytes: 1)
+        return try taken(during: attempt)
     }
 
     private func receive(atLeast wantedBytes: Int, during attempt: String) async throws -> [UInt8] {
-        try await inbound.wait(forBytes: wantedBytes)
+        while true {
+            try await inbound.wait(forBytes: wantedBytes)
+            // Nothing is there when an alarm woke us that was cancelled too late.
+            if let bytes = try taken(during: attempt) { return bytes }
+        }
+    }
+
+    /// What is there, nothing at the end; `nil` if the connection goes on and nothing is there.
+    private func taken(during attempt: String) throws -> [UInt8]? {
         let (bytes, end, resumesReading) = inbound.take()
         if resumesReading { channel.read() }
-        if bytes.isEmpty, case .failed(let error) = end {
-            throw Failure(error, connectedTo: endpoint, during: attempt)
+        guard bytes.isEmpty else { return bytes }
+        switch end {
+        case nil: return nil
+        case .closed: return []
+        case .failed(NIOSSLError.uncleanShutdown):
+            // Redis ends TLS so when it is killed. Whether something is missing, the framing says.
+            return []
+        case .failed(let error): throw Failure(error, connectedTo: endpoint, during: attempt)
         }
-        return bytes
     }
 
     /// How long a reader waits for the next byte from now on.
