@@ -6,8 +6,8 @@ struct RDBCounts {
     var keys: UInt64 = 0
     /// Its number. Keys before any selection belong to the first one.
     var database: UInt64 = 0
-    /// The keys of each `RDBValueKind`.
-    var kinds = [UInt64](repeating: 0, count: RDBValueKind.allCases.count)
+    /// The complete records of each opcode and value type.
+    var records = [UInt64](repeating: 0, count: 256)
     var expires: UInt64 = 0
     var expired: UInt64 = 0
 
@@ -29,9 +29,8 @@ struct RDBCounts {
     var module: UInt64?
 
     /// A value is complete.
-    mutating func countKey(_ kind: RDBValueKind) {
+    mutating func countKey() {
         keys += 1
-        kinds[Int(kind.rawValue)] += 1
         guard !attributes.isEmpty else { return }
         if let expiry {
             expires += 1

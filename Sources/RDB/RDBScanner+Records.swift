@@ -81,18 +81,22 @@ extension RDBScanner {
     }
 
     private mutating func endRecord() {
-        if record.role == .value { counts.countKey(record.kind) }
+        counts.records[Int(record.opcode)] += 1
+        if record.role == .value { counts.countKey() }
         record.end()
     }
 
     /// The opcode of the end is read: makes the summary.
     private mutating func endRecords() {
+        counts.records[Int(record.opcode)] += 1
         record.end()
         flushKeys()
         summary.expires = counts.expires
         summary.expired = counts.expired
-        for kind in RDBValueKind.allCases where counts.kinds[Int(kind.rawValue)] > 0 {
-            summary.types[kind.name] = counts.kinds[Int(kind.rawValue)]
+        for (opcode, count) in zip(UInt8.min...UInt8.max, counts.records) where count > 0 {
+            summary.records[opcode] = count
+            let record = grammar.records[Int(opcode)]
+            if record.role == .value { summary.types[record.kind.name, default: 0] += count }
         }
         summary.modules = counts.modules.map { moduleName($0 << 10) }.sorted()
         phase = .recordsEnded

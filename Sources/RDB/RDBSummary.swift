@@ -22,6 +22,8 @@ package struct RDBSummary: Sendable, Hashable {
     package var expired: UInt64
     /// How many keys of each type: `string`, `list`, `set`, `zset`, `hash`, `stream`, `module`, `array`.
     package var types: [String: UInt64]
+    /// How many records of each opcode and value type (redis src/rdb.h): which encodings the values have.
+    package var records: [UInt8: UInt64]
     /// Names of the modules that wrote values or AUX data, sorted.
     package var modules: [String]
     /// How many function libraries.
@@ -38,6 +40,7 @@ package struct RDBSummary: Sendable, Hashable {
         expires: UInt64 = 0,
         expired: UInt64 = 0,
         types: [String: UInt64] = [:],
+        records: [UInt8: UInt64] = [:],
         modules: [String] = [],
         functions: UInt64 = 0
     ) {
@@ -51,6 +54,7 @@ package struct RDBSummary: Sendable, Hashable {
         self.expires = expires
         self.expired = expired
         self.types = types
+        self.records = records
         self.modules = modules
         self.functions = functions
     }
