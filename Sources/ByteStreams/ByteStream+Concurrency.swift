@@ -8,7 +8,7 @@ extension ByteStream {
     ///
     /// What the producer throws reaches the reader after the chunks before it. When `body` ends, however it ends,
     /// the producer is cancelled and waited for.
-    package func withOverlap<Result>(
+    nonisolated(nonsending) package func withOverlap<Result>(
         depth: Int,
         _ body: (ByteStream) async throws -> Result
     ) async throws -> Result {
@@ -28,7 +28,7 @@ extension ByteStream {
     ///
     /// At most twice `width` chunks are held. What `transform` or the producer throws reaches the reader; the chunks
     /// that were under way then are lost. When `body` ends, however it ends, all tasks are cancelled and waited for.
-    package func mappedConcurrently<Result>(
+    nonisolated(nonsending) package func mappedConcurrently<Result>(
         width: Int,
         transform: @escaping @Sendable ([UInt8]) async throws -> [UInt8],
         reading body: (ByteStream) async throws -> Result
@@ -61,7 +61,7 @@ extension ByteStream {
         }
     }
 
-    private static func withProducer<Result>(
+    nonisolated(nonsending) private static func withProducer<Result>(
         depth: Int,
         producing produce: @escaping @Sendable (Handover) async throws -> Void,
         reading body: (ByteStream) async throws -> Result

@@ -5,7 +5,7 @@ import Failures
 
 /// Runs `body` with a client, whose one thread and all of whose connections are gone when the scope is left.
 /// - Throws: what `body` throws; `.unclassified` when libcurl or the thread cannot be started.
-package func withHTTPClient<Result>(
+nonisolated(nonsending) package func withHTTPClient<Result>(
     _ configuration: HTTPClientConfiguration = HTTPClientConfiguration(),
     _ body: (HTTPClient) async throws -> Result
 ) async throws -> Result {
@@ -36,7 +36,7 @@ package struct HTTPClient: Sendable {
 
     /// Sends a request whose answer is small.
     /// - Throws: as above; `.protocolViolation` when the body of the answer is larger than `bodyBytesMax`.
-    package func send(_ request: HTTPRequest, bodyBytesMax: Int) async throws -> HTTPResponse {
+    nonisolated(nonsending) package func send(_ request: HTTPRequest, bodyBytesMax: Int) async throws -> HTTPResponse {
         try await withResponse(to: request) { head, chunks in
             var body: [UInt8] = []
             for try await chunk in chunks {
@@ -58,7 +58,7 @@ package struct HTTPClient: Sendable {
     /// The stream throws `.unreachable` when fewer bytes come than the server announced. When `body` is left, the
     /// transfer is over: if the answer was not read to its end, its connection is closed.
     /// - Throws: as above, and what `body` throws.
-    package func withResponse<Result>(
+    nonisolated(nonsending) package func withResponse<Result>(
         to request: HTTPRequest,
         _ body: (HTTPResponseHead, ByteStream) async throws -> Result
     ) async throws -> Result {
