@@ -3,14 +3,14 @@
 import Synchronization
 
 /// How long to wait before a request is sent again: full jitter over a doubling limit, as the AWS tools do it.
-enum Backoff {
+package enum Backoff {
     private static let limitSecondsMax = 20.0
 
     /// - Parameters:
     ///   - retry: 0 for the first one.
     ///   - chance: at least 0 and less than 1.
     ///   - retryAfterSeconds: what the store asked for; honoured up to the limit.
-    static func wait(retry: Int, chance: Double, retryAfterSeconds: Int? = nil) -> Duration {
+    package static func wait(retry: Int, chance: Double, retryAfterSeconds: Int? = nil) -> Duration {
         var limitSeconds = 1.0
         for _ in 0..<min(retry, 10) { limitSeconds *= 2 }
         let seconds = chance * min(limitSeconds, limitSecondsMax)
@@ -21,17 +21,18 @@ enum Backoff {
 
 /// The retries that all requests to a store share. What a request took is given back when it succeeds in the end, so that
 /// only a store that is really down uses the budget up, and is then left alone.
-final class RetryBudget: Sendable {
-    static let retriesMax = 100
+package final class RetryBudget: Sendable {
+    /// How many there are.
+    package static let retriesMax = 100
 
     private let left: Mutex<Int>
 
-    init(retries: Int = retriesMax) {
+    package init(retries: Int = retriesMax) {
         left = Mutex(retries)
     }
 
     /// - Returns: `false` when nothing is left.
-    func take() -> Bool {
+    package func take() -> Bool {
         left.withLock { left in
             guard left > 0 else { return false }
             left -= 1
@@ -39,7 +40,8 @@ final class RetryBudget: Sendable {
         }
     }
 
-    func giveBack(_ count: Int) {
+    /// Never more than there were.
+    package func giveBack(_ count: Int) {
         left.withLock { $0 = min(Self.retriesMax, $0 + count) }
     }
 }

@@ -3,10 +3,10 @@
 import Failures
 
 /// Where requests to a bucket go: the scheme, the host, and whether the bucket stands in the host name or in the path.
-struct S3Endpoint: Sendable, Hashable {
+package struct S3Endpoint: Sendable, Hashable {
     let scheme: String
     /// With the port, if it is not the usual one.
-    let host: String
+    package let host: String
     /// Empty, or a slash and what comes before the bucket.
     let basePath: String
     let bucket: String
@@ -64,7 +64,7 @@ struct S3Endpoint: Sendable, Hashable {
 
     /// The URL of an object, or of the bucket when there is no key.
     /// - Parameter query: names and values, not encoded. They are sent in the order in which they are signed.
-    func url(key: String?, query: [(name: String, value: String)]) -> String {
+    package func url(key: String?, query: [(name: String, value: String)]) -> String {
         var path = basePath
         if isPathStyle { path += "/" + PercentEncoding.component(bucket) }
         if let key { path += "/" + PercentEncoding.path(key) }

@@ -4,13 +4,15 @@ import Failures
 
 /// What was found out about a bucket before the first request: from the URL, the flags, the environment and the files of
 /// the AWS tools.
-struct S3Settings: Sendable {
-    let location: BucketLocation
-    let endpoint: S3Endpoint
-    let region: String
-    let credentials: AWSCredentials
-    let caFile: String?
-    let attemptsMax: Int
+package struct S3Settings: Sendable {
+    package let location: BucketLocation
+    package let endpoint: S3Endpoint
+    package let region: String
+    package let credentials: AWSCredentials
+    /// A PEM file of certificate authorities; `nil`: those of the system.
+    package let caFile: String?
+    /// How often a request is sent, counting the first time.
+    package let attemptsMax: Int
 
     private static let attemptsUsual = 8
     private static let attemptsRange = 1...50
@@ -18,7 +20,7 @@ struct S3Settings: Sendable {
 
     /// Reads the files of the AWS tools. Blocks.
     /// - Throws: `.configuration`, `.authenticationFailed`, `.unsupported`.
-    init(_ location: BucketLocation, _ configuration: StoreConfiguration) throws {
+    package init(_ location: BucketLocation, _ configuration: StoreConfiguration) throws {
         let environment = configuration.environment.filter { !$0.value.isEmpty }
         let source = try CredentialSource(
             environment: environment,

@@ -19,19 +19,19 @@ struct S3Part: Sendable {
 
 extension S3Store {
     /// The smallest part that is chosen; together with the parts in flight it bounds the memory.
-    static let partSizeBytesMin = 8 << 20
+    package static let partSizeBytesMin = 8 << 20
     /// What S3 allows.
-    static let partSizeBytesMax = 5 << 30
+    package static let partSizeBytesMax = 5 << 30
     /// What S3 allows.
-    static let partsMax = 10_000
+    package static let partsMax = 10_000
     /// How many parts are planned for; the rest is room for an estimate that was too low.
     private static let partsPlanned: Int64 = 9_000
 
     /// All parts but the last have this size, because some providers want them equal.
-    static func partSizeBytes(estimatedBytes: Int64?) -> Int {
+    package static func partSizeBytes(estimatedBytes: Int64?) -> Int {
         guard let estimatedBytes, estimatedBytes > 0 else { return partSizeBytesMin }
         // A quarter more than estimated, in whole mebibytes.
-        let wanted = (estimatedBytes / partsPlanned + 1) / 4 * 5 + 5
+        let wanted = (estimatedBytes / partsPlanned + 1) * 5 / 4
         let mebibytes = (wanted + (1 << 20) - 1) >> 20
         return min(max(partSizeBytesMin, Int(mebibytes) << 20), partSizeBytesMax)
     }
