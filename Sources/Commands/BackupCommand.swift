@@ -20,7 +20,7 @@ struct BackupCommand: RunnableCommand {
         commandName: "backup",
         abstract: "Take a backup set: a proven snapshot of every member.",
         discussion: """
-            Each member is asked for a BGSAVE, and its snapshot is proven while it streams. Only proven snapshots are
+            Each member is asked for a BGSAVE, and its snapshot is proven while it streams. Only proven snapshots are \
             committed. Exit code 3: some members failed, the rest is committed. Anything else but 0: nothing is.
             """)
 

@@ -16,6 +16,12 @@ package enum EnvironmentLayer {
         package let takesValue: Bool
         package let isRepeating: Bool
 
+        package init(name: String, takesValue: Bool, isRepeating: Bool) {
+            self.name = name
+            self.takesValue = takesValue
+            self.isRepeating = isRepeating
+        }
+
         package var variable: String {
             prefix + name.uppercased().replacing("-", with: "_")
         }

@@ -16,6 +16,9 @@ struct FitnessOptions: ParsableArguments, Sendable {
     @Option(help: "Seconds that the server may take to save.")
     var saveTimeout: Double = 3600
 
+    @Flag(help: "With --source volume: save although the server's disk may have too little room for it.")
+    var ignoreDiskHeadroom = false
+
     @Flag(help: "Take a primary that Sentinel watches, though Sentinel then sees a phantom replica.")
     var fromWatchedPrimary = false
 }
@@ -51,7 +54,15 @@ extension MemberFactory {
                     saveWaitSecondsMax: fitness.saveTimeout),
                 logger: session.logger)
         case .volume:
-            throw Failure(.unsupported, "volume")
+            guard let dataDirectory else {
+                throw Failure(.usage, "take snapshots from a volume: --data-dir is missing")
+            }
+            return VolumeSource(
+                endpoint: endpoint,
+                options: .init(
+                    dataDirectory: dataDirectory, fitness: limits, ignoresDiskHeadroom: fitness.ignoreDiskHeadroom,
+                    saveWaitSecondsMax: fitness.saveTimeout),
+                logger: session.logger)
         }
     }
 }

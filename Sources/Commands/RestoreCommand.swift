@@ -17,8 +17,8 @@ struct RestoreCommand: RunnableCommand {
         commandName: "restore",
         abstract: "Put a backup into the data directory of a server, before it starts.",
         discussion: """
-            It ends in one of three ways. Restored: exit code 0. Nothing to restore, because a complete listing shows no
-            backup of that name, or because the folder holds data already: exit code 0, and it says so. An error: any
+            It ends in one of three ways. Restored: exit code 0. Nothing to restore, because a complete listing shows no \
+            backup of that name, or because the folder holds data already: exit code 0, and it says so. An error: any \
             other exit code, the folder is as it was, and the server must not start.
             """)
 
@@ -42,6 +42,9 @@ struct RestoreCommand: RunnableCommand {
 
     @Option(help: "Version of the server that will start: 7.0.15, valkey-9.1. A snapshot it cannot load is refused.")
     var serverVersion: String?
+
+    @Flag(help: "Restore a snapshot although the server, as far as it is known, could not load it.")
+    var ignoreCompatibility = false
 
     @Option(help: "Whom the files are given to, as <uid>:<gid>. Otherwise the owner of the folder.")
     var owner: String?
@@ -70,6 +73,7 @@ struct RestoreCommand: RunnableCommand {
             if let serverConfig { try await ServerConfiguration.load(path: serverConfig) } else { nil }
         var target = try serverVersion.map(RestoreTargetServer.init(parsing:)) ?? RestoreTargetServer()
         target.databases = configuration?.databases
+        target.ignoresObstacles = ignoreCompatibility
         target.maxMemoryBytes = configuration?.maxMemoryBytes
         return DataDirectoryRequest(
             reference: try BackupReference(backup), name: source.name, member: member, path: dataDir,

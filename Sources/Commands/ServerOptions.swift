@@ -10,35 +10,36 @@ import RedisProtocol
 struct ServerOptions: ParsableArguments, Sendable {
     @Option(
         help: ArgumentHelp(
-            "Server: redis://[user[:password]@]host[:port], rediss:// for TLS, valkey://, valkeys://, unix://path.",
-            discussion: "May be repeated.", valueName: "url"))
+            "Server, may be repeated: redis://[user[:password]@]host[:port], rediss:// for TLS, valkey://, valkeys://, "
+                + "unix://path.",
+            valueName: "url"))
     var endpoint: [String] = []
 
-    @Option(help: "ACL user to log in as, where the URL names none.")
+    @Option(help: ArgumentHelp("ACL user to log in as, where the URL names none.", valueName: "name"))
     var user: String?
 
-    @Option(help: "File with the password. Otherwise REDISCLI_AUTH or REDIS_PASSWORD, or the URL.")
+    @Option(help: ArgumentHelp("File with the password. Otherwise REDISCLI_AUTH, REDIS_PASSWORD, or the URL.", valueName: "file"))
     var passwordFile: String?
 
-    @Option(help: "File with the certificates that the server's own must descend from.")
+    @Option(help: ArgumentHelp("Certificates that the server's own must descend from.", valueName: "file"))
     var cacert: String?
 
-    @Option(help: "File with the certificate to show to the server.")
+    @Option(help: ArgumentHelp("Certificate to show to the server.", valueName: "file"))
     var cert: String?
 
-    @Option(help: "File with the key of that certificate.")
+    @Option(help: ArgumentHelp("Key of that certificate.", valueName: "file"))
     var key: String?
 
-    @Option(help: "Name to ask for and to verify with TLS, where it is not the host of the URL.")
+    @Option(help: ArgumentHelp("Name to ask for and to verify with TLS, where it is not the host of the URL.", valueName: "name"))
     var sni: String?
 
     @Flag(help: "Do not verify the certificate of the server. The password then goes to whoever answers.")
     var insecure = false
 
-    @Option(help: "Seconds to wait for a connection.")
+    @Option(help: ArgumentHelp("Seconds to wait for a connection.", valueName: "seconds"))
     var connectTimeout: Double = 10
 
-    @Option(help: "Seconds in which something must move, at the server and at the store.")
+    @Option(help: ArgumentHelp("Seconds in which something must move at the server.", valueName: "seconds"))
     var timeout: Double = 60
 
     func validate() throws {

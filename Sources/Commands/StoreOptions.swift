@@ -22,7 +22,7 @@ struct StoreOptions: ParsableArguments, Sendable {
     @Flag(help: "Put the bucket into the path of the URL. Chosen by itself for IP addresses and other endpoints.")
     var s3PathStyle = false
 
-    @Option(help: "Size of a part in MiB. Chosen by itself from the size of the snapshot; at least 8.")
+    @Option(help: "Size of a part in MiB, 5 to 5120. Chosen by itself from the size of the snapshot.")
     var partSize: Int?
 
     @Flag(help: "Do not verify the certificate of the store. Whoever is in between can then read and change every backup.")

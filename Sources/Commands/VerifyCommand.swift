@@ -10,7 +10,7 @@ struct VerifyCommand: RunnableCommand {
         commandName: "verify",
         abstract: "Read a backup again and prove it: stored digest, decompression, RDB, counts.",
         discussion: """
-            With --from, BACKUP is latest, an id, or NAME/ID. Without it, BACKUP is a file: an RDB, or one that is
+            With --from, BACKUP is latest, an id, or NAME/ID. Without it, BACKUP is a file: an RDB, or one that is \
             compressed (.zst, .gz). Exit code 4 when anything is not what it should be.
             """)
 

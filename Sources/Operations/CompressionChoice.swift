@@ -3,28 +3,78 @@
 import ByteStreams
 import Compression
 import Failures
+import FoundationEssentials
+import Synchronization
 
 /// How snapshots are compressed.
 package struct CompressionChoice: Sendable, Hashable {
     package let format: CompressionFormat
     package let level: Int
 
+    /// - Parameter level: the usual one of the format when `nil`.
+    /// - Throws: `.configuration` for a level that the format does not have, or that cannot be trusted here.
+    package init(_ format: CompressionFormat, level: Int? = nil) throws {
+        self.format = format
+        self.level = try format.level(level)
+    }
+
     /// `zstd`, `gzip` or `none`, as in the manifest.
     var name: String { format.rawValue }
     /// `.zst`, `.gz` or nothing.
     var fileSuffix: String { format.fileSuffix }
 
-    func compressed<R: Sendable>(_ raw: ByteStream, _ body: (ByteStream) async throws -> R) async throws -> R {
-        try await body(raw)
+    /// Gives `body` the compressed bytes. gzip is compressed on all cores, in members of one block each.
+    func compressed<Result: Sendable>(
+        _ raw: ByteStream,
+        _ body: (ByteStream) async throws -> Result
+    ) async throws -> Result {
+        switch format {
+        case .none:
+            return try await body(raw)
+        case .zstd:
+            let compressor = Mutex(try ZstdCompressor(level: level))
+            return try await body(
+                raw.transformed(
+                    { chunk in try compressor.withLock { try $0.compress(chunk) } },
+                    finish: { try compressor.withLock { try $0.finish() } }))
+        case .gzip:
+            let cores = ProcessInfo.processInfo.activeProcessorCount
+            return try await raw.rechunked(to: GzipMember.blockBytes).mappedConcurrently(
+                width: cores, transform: { block in try GzipMember.compress(block, level: level) },
+                reading: body)
+        }
     }
 }
 
 extension SnapshotPipeline {
+    /// The bytes behind a stored stream.
+    /// - Parameters:
+    ///   - name: as in the manifest.
+    ///   - bytesMax: how many bytes may come out; more is refused before they are made (F53).
+    /// - Throws: `.unsupported` for a compression that is not known here.
     static func decompressed(_ stored: ByteStream, _ name: String, bytesMax: Int64) throws -> ByteStream {
-        stored
+        guard let format = CompressionFormat(rawValue: name) else {
+            throw Failure(
+                .unsupported, "decompress with \(String(reflecting: name)): that is not known here",
+                hint: "Use a newer redoubt.")
+        }
+        return try decompressed(stored, format, bytesMax: bytesMax)
     }
+
+    /// The same for a file, by the suffix of its name. It has no manifest that could bound it; nothing of it is kept.
     static func decompressed(_ stored: ByteStream, fileName: String) throws -> ByteStream {
-        stored
+        try decompressed(stored, CompressionFormat(fileName: fileName), bytesMax: .max)
+    }
+
+    private static func decompressed(
+        _ stored: ByteStream,
+        _ format: CompressionFormat,
+        bytesMax: Int64
+    ) throws -> ByteStream {
+        let decompressor = Mutex(try Decompressor(format, bytesMax: bytesMax))
+        return stored.expanded(
+            feed: { chunk in decompressor.withLock { $0.feed(chunk) } },
+            drain: { try decompressor.withLock { try $0.drain() } },
+            finish: { try decompressor.withLock { try $0.finish() } })
     }
 }
-extension CompressionChoice { package init(_ f: CompressionFormat, level: Int?) throws { format = f; self.level = level ?? 1 } }

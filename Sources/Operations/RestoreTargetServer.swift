@@ -13,6 +13,8 @@ package struct RestoreTargetServer: Sendable, Hashable {
     package var databases: Int?
     /// Its limit of memory in bytes; 0 is none.
     package var maxMemoryBytes: Int64?
+    /// Whether to restore although the server could not load it.
+    package var ignoresObstacles = false
 
     package init() {}
 
@@ -31,5 +33,37 @@ package struct RestoreTargetServer: Sendable, Hashable {
         self.version = version
     }
 }
-extension RestoreTargetServer { func requireAbleToLoad(_ m: Manifest.Member) throws {} }
-extension RDBError { var failureCode: Failure.Code { .corruptSnapshot } }
+extension RestoreTargetServer {
+    /// - Throws: `.guardRefused` when the server could not load the snapshot, or must not; nothing was touched then.
+    func requireAbleToLoad(_ member: Manifest.Member) throws {
+        guard let snapshot = member.rdb else { return }
+        let obstacles = server(for: snapshot).obstacles(toLoading: RDBRequirements(snapshot))
+        guard !ignoresObstacles, !obstacles.isEmpty else { return }
+        throw Failure(
+            .guardRefused,
+            "restore \(member.member): the server could not load it: "
+                + obstacles.map(\.description).joined(separator: "; "),
+            hint: "Restore into a server that can. --ignore-compatibility restores all the same.")
+    }
+
+    /// A version that is not known is taken for the newest of the product that wrote the snapshot: what the configuration
+    /// says of databases and memory counts all the same.
+    private func server(for snapshot: Manifest.Snapshot) -> RDBServer {
+        let isValkey = version == nil ? snapshot.version >= Self.valkeyVersionMin : product == .valkey
+        return RDBServer(
+            isValkey ? .valkey : .redis, version?.major ?? .max, version?.minor ?? .max,
+            databases: databases.map(UInt64.init), memoryBytesMax: maxMemoryBytes)
+    }
+
+    /// RDB versions from here on belong to Valkey.
+    private static let valkeyVersionMin = 80
+}
+
+extension RDBRequirements {
+    /// What a snapshot asks of a server, by its manifest alone.
+    fileprivate init(_ snapshot: Manifest.Snapshot) {
+        self.init(
+            version: snapshot.version, modules: snapshot.modules, functions: snapshot.functions,
+            highestDatabase: snapshot.keys.keys.compactMap(UInt64.init).max(), usedMemoryBytes: snapshot.usedMemory)
+    }
+}

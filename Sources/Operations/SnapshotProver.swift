@@ -96,3 +96,15 @@ extension Manifest.Snapshot {
         return nil
     }
 }
+
+extension RDBError {
+    /// What a broken rule means for the exit code.
+    fileprivate var failureCode: Failure.Code {
+        switch rule {
+        case .truncated: .truncated
+        case .trailingBytes: .trailingBytes
+        case .version: .unsupported
+        default: .corruptSnapshot
+        }
+    }
+}

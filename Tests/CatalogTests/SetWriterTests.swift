@@ -117,8 +117,9 @@ struct SetWriterTests {
 
     @Test func anEmptyStoreHasNoLatestAndAMissingOneIsAnError() async throws {
         try await withRig { rig in
-            #expect(try await rig.catalog.resolve(.latest, name: nil) == nil)
             let catalog = rig.catalog
+            let latest = try await catalog.resolve(.latest, name: nil)
+            #expect(latest == nil)
             let id = rig.manifest.id
             let none = await #expect(throws: Failure.self) { try await catalog.resolve(.id(id), name: nil) }
             #expect(none?.code == .noSuchBackup)
