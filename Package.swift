@@ -111,7 +111,10 @@ let package = Package(
         tests("RDBTests", ["RDB", "TestParts"]),
         tests("HTTPTransportTests", ["HTTPTransport", "ByteStreams", "Failures", "TestParts"]),
         tests("ObjectStorageTests", ["ObjectStorage", "ByteStreams", "HTTPTransport", "Failures", "TestParts"]),
-        tests("RedisClientTests", ["RedisClient", "RedisProtocol", "RDB", "ByteStreams", "Failures", "TestParts"]),
+        tests(
+            "RedisClientTests",
+            ["RedisClient", "RedisProtocol", "RDB", "ByteStreams", "Failures", "TestParts", logging]
+        ),
         tests("DataDirectoryTests", ["DataDirectory", "RDB", "ByteStreams", "Failures", "TestParts"]),
         tests(
             "CatalogTests", ["Catalog", "ObjectStorage", "RDB", "ByteStreams", "Failures", "TestParts", logging]),
