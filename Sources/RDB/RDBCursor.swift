@@ -33,6 +33,13 @@ struct RDBCursor {
         return Integer(littleEndian: start.loadUnaligned(fromByteOffset: position + index, as: type))
     }
 
+    /// A signed integer of 24 bits, lowest byte first, unless it is cut off.
+    func littleEndian24(_ index: Int) -> Int32? {
+        guard remaining - index >= 3 else { return nil }
+        let bits = UInt32(byte(index)) << 8 | UInt32(byte(index + 1)) << 16 | UInt32(byte(index + 2)) << 24
+        return Int32(bitPattern: bits) >> 8
+    }
+
     /// The next bytes, at most `limit` of them.
     func bytes(_ limit: Int) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: start + position, count: min(limit, remaining))

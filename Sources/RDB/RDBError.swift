@@ -70,6 +70,18 @@ package enum RDBRule: String, Sendable, Hashable, CaseIterable {
     case compressedString = "compressed-string"
     /// A string that is packed data (a listpack, an intset …) and shorter than the header of that.
     case packedLength = "packed-length"
+    /// A listpack that is not whole or contradicts itself (level deep; so are the next five).
+    case listpack = "listpack"
+    /// A ziplist that is not whole or contradicts itself.
+    case ziplist = "ziplist"
+    /// An intset that is empty, not in order, or contradicts itself.
+    case intset = "intset"
+    /// A zipmap that is not whole or contradicts itself.
+    case zipmap = "zipmap"
+    /// Packed data whose elements do not make what the type needs, such as pairs.
+    case packedShape = "packed-shape"
+    /// A node of a stream whose elements are not entries.
+    case streamNode = "stream-node"
     /// A score that is not a number.
     case score = "score"
     /// A node of a list that is of no known kind.
@@ -90,6 +102,8 @@ package enum RDBRule: String, Sendable, Hashable, CaseIterable {
 struct RDBViolation: Error {
     let rule: RDBRule
     let detail: String
+    /// Where it stands, if that is before the field which is being read.
+    var offset: Int64?
 
     init(_ rule: RDBRule, _ detail: String) {
         self.rule = rule

@@ -16,9 +16,9 @@ struct RDBExcerpt {
     }
 
     /// Adds stored bytes, as far as there is room.
-    mutating func append(_ more: UnsafeRawBufferPointer) {
+    mutating func append(_ more: Slice<UnsafeRawBufferPointer>) {
         let kept = min(room, more.count)
-        bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: more[..<kept]))
+        bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: more.prefix(kept)))
         room -= kept
     }
 

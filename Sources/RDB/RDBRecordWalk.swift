@@ -7,6 +7,7 @@ struct RDBRecordWalk {
 
     var opcode: UInt8 = 0
     var role = RDBRecordRole.unknown
+    var kind = RDBValueKind.string
     /// The field that comes next, in the fields of the grammar.
     var field = RDBRecordWalk.between
     /// How many bytes of the last string are still to be skipped.
@@ -47,6 +48,7 @@ struct RDBRecordWalk {
     mutating func begin(_ opcode: UInt8, _ record: RDBGrammar.Record) {
         self.opcode = opcode
         role = record.role
+        kind = record.kind
         field = Int(record.start)
         hasKey = false
         minimumExpiry = 0

@@ -60,8 +60,7 @@ extension RDBScanner {
             cursor.advance(size + 8)
         case .string, .shortString:
             guard let header = try cursor.stringHeader(size) else { return false }
-            cursor.advance(size + header.size)
-            skip(header.stored, &cursor)
+            try pass(header, after: size, &cursor)
         case nil:
             throw RDBViolation(.arrayElement, "an array has no elements of kind \(kind.value)")
         }

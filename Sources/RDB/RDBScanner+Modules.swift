@@ -45,8 +45,7 @@ extension RDBScanner {
             case .double: size += 8
             case .string:
                 guard let header = try cursor.stringHeader(size) else { return false }
-                cursor.advance(size + header.size)
-                skip(header.stored, &cursor)
+                try pass(header, after: size, &cursor)
                 if record.body > 0 { return false }
                 continue
             case nil: throw RDBViolation(.moduleData, "the data of a module has no fields of kind \(kind.value)")

@@ -8,7 +8,7 @@ extension RDBScanner {
         try grammar.fields.withUnsafeBufferPointer { (buffer) throws(RDBViolation) in
             guard let fields = buffer.baseAddress else { return }
             repeat {
-                if record.body > 0, !skipBody(&cursor) { return }
+                if record.body > 0, try !skipBody(&cursor) { return }
                 if !record.isOpen {
                     guard cursor.remaining > 0 else { return }
                     try beginRecord(cursor.byte(0), grammar)

@@ -6,8 +6,7 @@ extension RDBScanner {
     @inline(__always)
     mutating func readText(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
         guard let header = try cursor.stringHeader() else { return false }
-        cursor.advance(header.size)
-        skip(header.stored, &cursor)
+        try pass(header, &cursor)
         return true
     }
 
@@ -20,10 +19,9 @@ extension RDBScanner {
     /// A string of which the beginning is kept in the excerpt.
     mutating func readExcerpt(_ cursor: inout RDBCursor, limit: Int) throws(RDBViolation) -> Bool {
         guard let header = try cursor.stringHeader() else { return false }
-        cursor.advance(header.size)
         excerpt.begin(header, limit: limit)
-        excerpt.append(cursor.bytes(header.stored))
-        skip(header.stored, &cursor)
+        excerpt.append(cursor.bytes(header.size + header.stored).dropFirst(header.size))
+        try pass(header, &cursor)
         return true
     }
 
@@ -38,8 +36,7 @@ extension RDBScanner {
         guard header.length >= least, field != .streamNodeID || header.length == least else {
             throw RDBViolation(.packedLength, "\(header.length) bytes where a \(field) has at least \(least)")
         }
-        cursor.advance(header.size)
-        skip(header.stored, &cursor)
+        try pass(header, packed: isPlainNode ? nil : field, &cursor)
         return true
     }
 
@@ -54,10 +51,26 @@ extension RDBScanner {
         }
     }
 
-    /// Skips what is at hand of the bytes of a string.
+    /// Passes over the string of a header, as far as it is at hand.
+    ///
+    /// - Parameter packed: the field, if the string is packed data.
+    /// - Parameter prefix: how many bytes of the field stand before the header.
     @inline(__always)
-    mutating func skip(_ bytes: Int, _ cursor: inout RDBCursor) {
+    mutating func pass(
+        _ header: RDBStringHeader,
+        packed: RDBField? = nil,
+        after prefix: Int = 0,
+        _ cursor: inout RDBCursor
+    ) throws(RDBViolation) {
+        if level == .deep { inspect(header, packed, at: offset + Int64(cursor.position + prefix)) }
+        cursor.advance(prefix + header.size)
+        try skip(header.stored, &cursor)
+    }
+
+    @inline(__always)
+    private mutating func skip(_ bytes: Int, _ cursor: inout RDBCursor) throws(RDBViolation) {
         let skipped = min(bytes, cursor.remaining)
+        if level == .deep { try look(at: cursor.bytes(skipped), isEnd: skipped == bytes) }
         cursor.advance(skipped)
         record.body = bytes - skipped
     }
@@ -65,9 +78,54 @@ extension RDBScanner {
     /// Skips the rest of a string whose beginning came with an earlier block.
     ///
     /// - Returns: whether its end was at hand.
-    mutating func skipBody(_ cursor: inout RDBCursor) -> Bool {
-        if excerpt.room > 0 { excerpt.append(cursor.bytes(record.body)) }
-        skip(record.body, &cursor)
+    mutating func skipBody(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
+        if excerpt.room > 0 { excerpt.append(cursor.bytes(record.body)[...]) }
+        try skip(record.body, &cursor)
         return record.body == 0
+    }
+}
+
+/// Level deep: what is inside of strings.
+extension RDBScanner {
+    /// Begins to look into a string, if there is anything to see.
+    private mutating func inspect(_ header: RDBStringHeader, _ packed: RDBField?, at offset: Int64) {
+        let walk = packed.flatMap { packedWalk($0, bytes: header.length) }
+        guard walk != nil || header.encoding == .compressed else { return }
+        inspection.begin(header, walk, at: offset)
+    }
+
+    private func packedWalk(_ field: RDBField, bytes: Int) -> PackedWalk? {
+        switch field {
+        case .listpack: .listpack(ListpackWalk(bytes: bytes, shape))
+        case .listNode: .listpack(ListpackWalk(bytes: bytes, .elements))
+        case .ziplist: .ziplist(ZiplistWalk(bytes: bytes, shape))
+        case .intset: .intset(IntsetWalk(bytes: bytes))
+        case .zipmap: .zipmap(ZipmapWalk(bytes: bytes))
+        default: nil
+        }
+    }
+
+    /// What the elements of a listpack or ziplist are in the value that is being read.
+    private var shape: PackedShape.Kind {
+        switch record.kind {
+        case .stream: .streamNode
+        case .zset: .pairs
+        case .hash where record.opcode == 23 || record.opcode == 25: .expiringFields
+        // The values of a hash of a template come without its fields, after the number of the template.
+        case .hash where record.opcode != 30: .pairs
+        default: .elements
+        }
+    }
+
+    private mutating func look(at bytes: UnsafeRawBufferPointer, isEnd: Bool) throws(RDBViolation) {
+        guard inspection.isOpen else { return }
+        do throws(RDBViolation) {
+            try inspection.look(at: bytes)
+            if isEnd { try inspection.finish() }
+        } catch {
+            var violation = error
+            violation.offset = inspection.offset
+            throw violation
+        }
     }
 }

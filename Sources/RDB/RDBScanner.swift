@@ -16,6 +16,7 @@ package struct RDBScanner: Sendable {
         case done
     }
 
+    let level: RDBLevel
     let limits: RDBLimits
     var phase = Phase.header
     var grammar = RDBGrammar.redis
@@ -26,6 +27,8 @@ package struct RDBScanner: Sendable {
     var counts = RDBCounts()
     /// The beginning of the key, or of the AUX text, that was read last.
     var excerpt = RDBExcerpt()
+    /// The look into the string that is being read, at level deep.
+    var inspection = StringInspection()
     /// Where the first byte stands that is not read yet, in bytes from the start of the RDB.
     var offset: Int64 = 0
 
@@ -34,7 +37,8 @@ package struct RDBScanner: Sendable {
     private var crc = CRC64()
     private var failure: RDBError?
 
-    package init(limits: RDBLimits = .init()) {
+    package init(level: RDBLevel = .framing, limits: RDBLimits = .init()) {
+        self.level = level
         self.limits = limits
     }
 
@@ -136,7 +140,7 @@ extension RDBScanner {
         do throws(RDBViolation) {
             try walk(&cursor)
         } catch {
-            throw fail(error, at: offset + Int64(cursor.position))
+            throw fail(error, at: error.offset ?? offset + Int64(cursor.position))
         }
         offset += Int64(cursor.position)
         return cursor.position

@@ -9,11 +9,12 @@ struct RDBMutationTests {
     func damageNeverConfusesTheScanner(fixture: Fixture) {
         let original = fixture.writer.endedWithoutChecksum()
         var random = SeededRandom(seed: UInt64(original.count))
-        for _ in 0..<400 {
+        for turn in 0..<400 {
             let bytes = Self.damaged(original, &random)
-            let whole = outcome(bytes, chunk: .max)
-            #expect(outcome(bytes, chunk: Int.random(in: 1...9, using: &random)) == whole)
-            #expect(outcome(bytes, chunk: Int.random(in: 10...300, using: &random)) == whole)
+            let level: RDBLevel = turn % 2 == 0 ? .framing : .deep
+            let whole = outcome(bytes, level, chunk: .max)
+            #expect(outcome(bytes, level, chunk: Int.random(in: 1...9, using: &random)) == whole)
+            #expect(outcome(bytes, level, chunk: Int.random(in: 10...300, using: &random)) == whole)
             if case .failure(let error) = whole { #expect(error.offset <= Int64(bytes.count)) }
         }
     }
@@ -30,8 +31,8 @@ struct RDBMutationTests {
         }
     }
 
-    private func outcome(_ bytes: [UInt8], chunk: Int) -> Result<RDBSummary, RDBError> {
-        Result { () throws(RDBError) in try scan(bytes, chunk: chunk) }
+    private func outcome(_ bytes: [UInt8], _ level: RDBLevel, chunk: Int) -> Result<RDBSummary, RDBError> {
+        Result { () throws(RDBError) in try scan(bytes, level: level, chunk: chunk) }
     }
 
     private static func hasChecksum(_ bytes: [UInt8]) -> Bool { bytes.suffix(8).contains { $0 != 0 } }

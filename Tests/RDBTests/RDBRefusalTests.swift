@@ -150,8 +150,13 @@ struct RDBRefusalTests {
 }
 
 /// Why an RDB is refused, or `nil` if it is not.
-func refusal(_ bytes: [UInt8], chunk: Int = .max, limits: RDBLimits = .init()) -> RDBError? {
-    var scanner = RDBScanner(limits: limits)
+func refusal(
+    _ bytes: [UInt8],
+    level: RDBLevel = .framing,
+    chunk: Int = .max,
+    limits: RDBLimits = .init()
+) -> RDBError? {
+    var scanner = RDBScanner(level: level, limits: limits)
     var rest = bytes[...]
     do throws(RDBError) {
         while !rest.isEmpty {

@@ -4,10 +4,10 @@ import RDB
 import Testing
 
 struct RDBScannerTests {
-    @Test(arguments: Fixture.all)
-    func everyTypeIsReadAndCounted(fixture: Fixture) throws {
+    @Test(arguments: Fixture.all, RDBLevel.allCases)
+    func everyTypeIsReadAndCounted(fixture: Fixture, level: RDBLevel) throws {
         let bytes = fixture.bytes
-        let summary = try scan(bytes)
+        let summary = try scan(bytes, level: level)
         #expect(summary.types == fixture.types)
         #expect(summary.keyCount == fixture.types.values.reduce(0, +))
         #expect(summary.bytes == Int64(bytes.count))
@@ -19,14 +19,15 @@ struct RDBScannerTests {
     func chunksOfAnySizeGiveTheSame(fixture: Fixture, size: Int) throws {
         let bytes = fixture.bytes
         #expect(try scan(bytes, chunk: size) == scan(bytes))
+        #expect(try scan(bytes, level: .deep, chunk: size) == scan(bytes))
     }
 
-    @Test(arguments: Fixture.all.filter { $0.bytes.count < 5000 })
-    func everySplitGivesTheSame(fixture: Fixture) throws {
+    @Test(arguments: Fixture.all.filter { $0.bytes.count < 5000 }, RDBLevel.allCases)
+    func everySplitGivesTheSame(fixture: Fixture, level: RDBLevel) throws {
         let bytes = fixture.bytes
         let whole = try scan(bytes)
         for split in 0...bytes.count {
-            var scanner = RDBScanner()
+            var scanner = RDBScanner(level: level)
             try scanner.consume(Array(bytes[..<split]))
             try scanner.consume(Array(bytes[split...]))
             #expect(try scanner.finish() == whole)
@@ -120,8 +121,8 @@ struct RDBScannerTests {
 }
 
 /// Scans a whole RDB, in chunks of `chunk` bytes.
-func scan(_ bytes: [UInt8], chunk: Int = .max) throws(RDBError) -> RDBSummary {
-    var scanner = RDBScanner()
+func scan(_ bytes: [UInt8], level: RDBLevel = .framing, chunk: Int = .max) throws(RDBError) -> RDBSummary {
+    var scanner = RDBScanner(level: level)
     var rest = bytes[...]
     while !rest.isEmpty {
         try scanner.consume(Array(rest.prefix(chunk)))

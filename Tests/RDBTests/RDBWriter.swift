@@ -59,7 +59,11 @@ struct RDBWriter {
 
     /// A string of `count` equal bytes, compressed: one literal and one copy.
     mutating func compressed(_ byte: UInt8, _ count: Int) {
-        let data: [UInt8] = [0, byte, 0xe0, UInt8(count - 1 - 2 - 7), 0]
+        compressed([0, byte, 0xe0, UInt8(count - 1 - 2 - 7), 0], count)
+    }
+
+    /// A string of `count` bytes that was compressed to `data`.
+    mutating func compressed(_ data: [UInt8], _ count: Int) {
         bytes.append(0xc3)
         length(UInt64(data.count), .string)
         length(UInt64(count), .string)
@@ -135,53 +139,4 @@ func bitwiseCRC64(_ bytes: some Sequence<UInt8>) -> UInt64 {
         }
     }
     return (0..<64).reduce(0) { $0 | (crc >> UInt64($1) & 1) << UInt64(63 - $1) }
-}
-
-// MARK: - Packed data
-
-/// A listpack of short strings and integers from 0 to 127.
-func listpack(_ entries: [String]) -> [UInt8] {
-    var body: [UInt8] = []
-    for entry in entries {
-        if let number = UInt8(entry), number < 128 {
-            body += [number, 1]
-        } else {
-            body += [0x80 | UInt8(entry.utf8.count)] + Array(entry.utf8) + [UInt8(entry.utf8.count + 1)]
-        }
-    }
-    return littleEndianBytes(UInt32(body.count + 7)) + littleEndianBytes(UInt16(entries.count)) + body + [0xff]
-}
-
-/// A ziplist of short strings.
-func ziplist(_ entries: [String]) -> [UInt8] {
-    var body: [UInt8] = []
-    var previous = 0
-    var tail = 10
-    for entry in entries {
-        tail = 10 + body.count
-        let encoded = [UInt8(previous), UInt8(entry.utf8.count)] + Array(entry.utf8)
-        previous = encoded.count
-        body += encoded
-    }
-    return littleEndianBytes(UInt32(body.count + 11)) + littleEndianBytes(UInt32(tail))
-        + littleEndianBytes(UInt16(entries.count)) + body + [0xff]
-}
-
-/// An intset of 16-bit integers, ascending.
-func intset(_ members: [Int16]) -> [UInt8] {
-    littleEndianBytes(UInt32(2)) + littleEndianBytes(UInt32(members.count)) + members.flatMap(littleEndianBytes)
-}
-
-/// A zipmap of short strings.
-func zipmap(_ pairs: [(String, String)]) -> [UInt8] {
-    var bytes = [UInt8(pairs.count)]
-    for (field, value) in pairs {
-        bytes += [UInt8(field.utf8.count)] + Array(field.utf8)
-        bytes += [UInt8(value.utf8.count), 0] + Array(value.utf8)
-    }
-    return bytes + [0xff]
-}
-
-func littleEndianBytes(_ value: some FixedWidthInteger) -> [UInt8] {
-    withUnsafeBytes(of: value.littleEndian, Array.init)
 }

@@ -16,6 +16,8 @@ struct RealServerDumpTests {
             let summary = try scan(dump, chunk: 4096)
             #expect(try scan(dump) == summary)
             #expect(try scan(dump, chunk: 7) == summary)
+            #expect(try scan(dump, level: .deep) == summary)
+            #expect(try scan(dump, level: .deep, chunk: 1000) == summary)
             try await expectAgreement(summary, dump, server)
             #expect(summary.hasChecksum == (form != .withoutChecksum))
             #expect(summary.functions == (flavour.hasFunctions ? 1 : 0))

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A zipmap, the packed hash of Redis 2.4: the number of its fields, then each field and value with its length in
+/// front, after the length of a value how many unused bytes follow it, then 255 (redis src/zipmap.c).
+struct ZipmapWalk {
+    /// How many bytes the zipmap has.
+    private let bytes: Int
+    /// How many of them were read.
+    private var position = 0
+    /// How many fields its header announces; 254 if it does not say.
+    private var announced: UInt8 = 0
+    private var fields = 0
+    private var skipped = 0
+    private var isValueNext = false
+    private var hasEnded = false
+
+    init(bytes: Int) { self.bytes = bytes }
+
+    mutating func walk(_ cursor: inout RDBCursor) throws(RDBViolation) {
+        while cursor.remaining > 0 {
+            if skipped > 0 {
+                let count = min(skipped, cursor.remaining)
+                skipped -= count
+                advance(count, &cursor)
+            } else if position == 0 {
+                announced = cursor.byte(0)
+                advance(1, &cursor)
+            } else if cursor.byte(0) == 0xff, !isValueNext {
+                guard position == bytes - 1 else { throw violation("ends at byte \(position)") }
+                hasEnded = true
+                advance(1, &cursor)
+            } else {
+                guard try readText(&cursor) else { return }
+            }
+        }
+    }
+
+    func finish() throws(RDBViolation) {
+        guard hasEnded else { throw violation("is cut off") }
+        guard fields > 0, announced == 254 || Int(announced) == fields else {
+            throw violation("has \(fields) fields and announces \(announced)")
+        }
+    }
+
+    private mutating func readText(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
+        let first = cursor.byte(0)
+        guard first < 255 else { throw violation("has no value at byte \(position)") }
+        var header = first == 254 ? 5 : 1
+        guard cursor.remaining >= header + (isValueNext ? 1 : 0) else { return false }
+        var text = first == 254 ? Int(cursor.littleEndian(1, as: UInt32.self) ?? 0) : Int(first)
+        if isValueNext {
+            text += Int(cursor.byte(header))
+            header += 1
+            fields += 1
+        }
+        guard header + text < bytes - position else {
+            throw violation("has a text of \(text) bytes at byte \(position)")
+        }
+        isValueNext.toggle()
+        skipped = text
+        advance(header, &cursor)
+        return true
+    }
+
+    private mutating func advance(_ count: Int, _ cursor: inout RDBCursor) {
+        position += count
+        cursor.advance(count)
+    }
+
+    private func violation(_ what: String) -> RDBViolation {
+        RDBViolation(.zipmap, "a zipmap of \(bytes) bytes \(what)")
+    }
+}
