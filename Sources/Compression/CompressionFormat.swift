@@ -45,7 +45,7 @@ package enum CompressionFormat: String, Sendable, Codable, CaseIterable {
         guard levels.contains(asked) else {
             throw Failure(
                 .configuration,
-                "compress with \(rawValue) at level \(asked): it has the levels \(levels.lowerBound) to \(levels.upperBound)"
+                "compress with \(rawValue) at level \(asked): its levels are \(levels.lowerBound)-\(levels.upperBound)"
                     + (self == .zstd && Self.zstdLosesBytes ? Self.reason : "")
             )
         }
