@@ -127,9 +127,14 @@ extension Folder {
         try attempt("make the folder \(path(of: name))") { () throws(Errno) in
             try calls.makeFolder(name, in: descriptor, mode: 0o700)
         }
-        let folder = try openFolder(name)
-        try folder.give(access)
-        return folder
+        do {
+            let folder = try openFolder(name)
+            try folder.give(access)
+            return folder
+        } catch {
+            try? removeFolder(name)
+            throw error
+        }
     }
 
     private func give(_ access: FileAccess) throws {
