@@ -31,7 +31,7 @@ struct FolderTree: Sendable {
         _ body: (_ folders: [Int32]) throws -> Result
     ) throws -> Result? {
         try withRoot { root in
-            try descend(into: names, from: root, entering: open, body)
+            try descend(into: names, from: root, making: false, body)
         }
     }
 
@@ -44,7 +44,7 @@ struct FolderTree: Sendable {
     ) throws -> Result {
         for _ in 0..<Self.makingAttemptsMax {
             let result = try withRoot(making: true) { root in
-                try descend(into: names, from: root, entering: openOrMake, body) ?? nil
+                try descend(into: names, from: root, making: true, body) ?? nil
             }
             if let result { return result }
         }
@@ -104,15 +104,19 @@ struct FolderTree: Sendable {
     private func descend<Result>(
         into names: [String],
         from root: Int32,
-        entering enter: (_ name: String, _ folder: Int32) throws(Errno) -> Int32,
+        making: Bool,
         _ body: ([Int32]) throws -> Result
     ) throws -> Result? {
         var folders = [root]
         defer { folders.dropFirst().forEach(closeQuietly) }
         for (depth, name) in names.enumerated() {
             do throws(Errno) {
-                folders.append(try enter(name, folders[depth]))
+                folders.append(
+                    try making ? openOrMake(name, in: folders[depth]) : calls.openFolder(name, in: folders[depth])
+                )
             } catch .noSuchFileOrDirectory {
+                return nil
+            } catch .notDirectory where !making && isPlainFile(name, in: folders[depth]) {
                 return nil
             } catch {
                 throw Failure(error, attempting: "open the folder \(path(Array(names.prefix(depth + 1))))")
@@ -121,8 +125,9 @@ struct FolderTree: Sendable {
         return try body(folders)
     }
 
-    private func open(_ name: String, in folder: Int32) throws(Errno) -> Int32 {
-        try calls.openFolder(name, in: folder)
+    /// Nothing is below a plain file; below a symbolic link there may be, and it is not looked at.
+    private func isPlainFile(_ name: String, in folder: Int32) -> Bool {
+        (try? calls.status(of: name, in: folder))?.kind == .file
     }
 
     private func openOrMake(_ name: String, in folder: Int32) throws(Errno) -> Int32 {

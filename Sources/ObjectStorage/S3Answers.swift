@@ -5,7 +5,7 @@ import HTTPTransport
 /// The documents that S3 answers with. Each is complete, or reading it throws.
 enum S3Answers {
     /// The document of an answer, if its root is of that name.
-    static func document(_ response: HTTPResponse, root: String) throws(S3Malformed) -> XMLElement {
+    static func document(_ response: HTTPResponse, root: String...) throws(S3Malformed) -> XMLElement {
         let document: XMLElement
         do {
             document = try XMLElement(parsing: response.body)
@@ -15,7 +15,7 @@ enum S3Answers {
                     + "bytes that broke off or is none of S3 (\(error))"
             )
         }
-        guard document.name == root else {
+        guard root.contains(document.name) else {
             let what = document.name == "Error" ? "an error (\(code(of: document)))" : "something else"
             throw S3Malformed(reason: "the store answered \(response.head.status), and then \(what)")
         }
@@ -24,7 +24,9 @@ enum S3Answers {
 
     /// The upload id of a multipart upload that begins.
     static func uploadID(_ response: HTTPResponse) throws(S3Malformed) -> String {
-        guard let id = try document(response, root: "InitiateMultipartUploadResult")["UploadId"], !id.isEmpty else {
+        // The second name is what rclone says.
+        let document = try document(response, root: "InitiateMultipartUploadResult", "InitiateMultipartUpload")
+        guard let id = document["UploadId"], !id.isEmpty else {
             throw S3Malformed(reason: "the store began an upload and gave it no id")
         }
         return id

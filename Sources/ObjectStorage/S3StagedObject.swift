@@ -90,7 +90,7 @@ final class S3StagedObject: StagedObject {
             guard let tag = document["ETag"], !tag.isEmpty else {
                 throw S3Malformed(reason: "the store completed the upload and gave no ETag")
             }
-            return ObjectVersion(tag: tag)
+            return S3Store.version(tag)
         }
     }
 

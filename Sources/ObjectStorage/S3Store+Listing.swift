@@ -33,7 +33,7 @@ extension S3Store {
             "GET"
         )
         operation.query = [("uploads", ""), ("encoding-type", "url"), ("prefix", fullPrefix(folder))]
-        operation.answers = [400, 405, 501]
+        operation.answers = [400, 404, 405, 501]
         var leftovers: [Leftover] = []
         var seen: Set<String> = []
         var marker: UploadMarker?
@@ -43,7 +43,11 @@ extension S3Store {
             let answer = try await exchange.perform(page) {
                 response throws(S3Malformed) -> Result<UploadPage, S3Error> in
                 let head = response.head
-                guard head.status == 200 else { return .failure(exchange.error(head, response.body)) }
+                if head.status != 200 {
+                    let error = exchange.error(head, response.body)
+                    // How rclone says that there are none.
+                    return error.code == "NoSuchUpload" ? .success(([], nil)) : .failure(error)
+                }
                 let document = try S3Answers.document(response, root: "ListMultipartUploadsResult")
                 return .success(try self.uploads(in: document, under: folder))
             }
@@ -88,7 +92,7 @@ extension S3Store {
             guard let bytes = entry["Size"].flatMap({ Int64($0) }), bytes >= 0, let tag = entry["ETag"], !tag.isEmpty,
                 let modified = entry["LastModified"].flatMap(CivilTime.init(iso8601:))
             else { throw S3Malformed(reason: "the list says too little about \(key)") }
-            let version = ObjectVersion(tag: tag)
+            let version = Self.version(tag)
             found.append(
                 StoredObject(
                     key: key,
@@ -114,13 +118,14 @@ extension S3Store {
             else { throw S3Malformed(reason: "the list says too little about an upload of \(key)") }
             found.append(Leftover(key: key, handle: id, startedAtSeconds: started.secondsSince1970))
         }
-        guard try isTruncated(page) else { return (found, nil) }
+        // What a list of uploads misses is found by the next run, so that a provider may leave this out.
+        guard page["IsTruncated"] != nil, try isTruncated(page) else { return (found, nil) }
         guard let key = try decoded(page["NextKeyMarker"], in: page), let id = page["NextUploadIdMarker"], !key.isEmpty
         else { throw S3Malformed(reason: "the list of uploads goes on, and the store does not say where") }
         return (found, (key, id))
     }
 
-    /// S3 says it on every page; a page without it is not whole.
+    /// S3 says it on every page; a list of objects without it may not be whole.
     private func isTruncated(_ page: XMLElement) throws(S3Malformed) -> Bool {
         switch page["IsTruncated"] {
         case "true": return true

@@ -59,12 +59,13 @@ extension S3Store {
         _ = try await exchange.perform(operation)
     }
 
-    /// A key that is not there may also mean that the bucket is not; that is asked once.
+    /// A key that is not there may also mean that the bucket is not, and some providers begin an upload to a bucket that
+    /// does not exist; so that is asked once.
     /// - Throws: `.noSuchStore`.
-    private func confirmBucket() async throws {
+    func confirmBucket() async throws {
         if provider.hasSeenBucket.value { return }
         var operation = S3Operation("look at the bucket of \(location)", action: "s3:ListBucket", "HEAD")
-        operation.answers = [403, 404]
+        operation.answers = [400, 403, 404]
         let status = try await exchange.perform(operation).head.status
         guard status != 404 else {
             throw Failure(
@@ -73,6 +74,7 @@ extension S3Store {
                 hint: "Create the bucket first; redoubt does not. Check its name and the endpoint."
             )
         }
+        // Refused, it is there all the same, or the next request will say why, which an answer to HEAD cannot.
         provider.hasSeenBucket.value = true
     }
 
@@ -100,6 +102,11 @@ extension S3Store {
         guard let tag = head["etag"], !tag.isEmpty else {
             throw S3Malformed(reason: "the store gave no ETag of the object")
         }
-        return ObjectVersion(tag: tag)
+        return Self.version(tag)
+    }
+
+    /// Some providers leave the quotes out of lists; `If-Match` wants them.
+    static func version(_ tag: String) -> ObjectVersion {
+        ObjectVersion(tag: tag.hasSuffix("\"") ? tag : "\"\(tag)\"")
     }
 }

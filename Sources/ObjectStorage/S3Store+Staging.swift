@@ -54,6 +54,7 @@ extension S3Store {
     }
 
     private func begin(_ key: ObjectKey) async throws -> S3Upload {
+        try await confirmBucket()
         var operation = S3Operation(
             "begin to upload \(shown(key))",
             action: "s3:PutObject",
