@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The only door. `make test` is what CI runs; on a bare Debian 12 with Swift 6.2 or later it installs what it needs.
+
+.PHONY: help demo test check fmt lint build deps parts clean toolchain
+.DEFAULT_GOAL := help
+
+SWIFT ?= swift
+REDOUBT := .build/release/redoubt
+SOURCES := Package.swift Sources Tests
+
+# What a build needs, and what the tests run beside it (the rest of that is in Tests/requirements.txt).
+BUILD_PACKAGES := ca-certificates git g++ libc6-dev binutils pkg-config libcurl4-openssl-dev libzstd-dev zlib1g-dev
+DEMO_PACKAGES := redis-server redis-tools
+TEST_PACKAGES := $(DEMO_PACKAGES) gzip openssl python3 python3-venv strace zstd
+
+help:
+	@echo 'make demo    build redoubt, and back up and restore a Redis before your eyes'
+	@echo 'make test    everything that CI runs: lint, build, all tests'
+	@echo 'make check   the quick gate: lint, build, architecture'
+	@echo 'make fmt     format the sources'
+	@echo 'make build   $(REDOUBT)'
+	@echo 'make deps    install what the build needs (apt)'
+	@echo 'make parts   install the servers and tools that the tests run against (apt, PyPI)'
+	@echo 'make clean   remove what make made'
+
+demo: toolchain
+	@$(call install,$(BUILD_PACKAGES) $(DEMO_PACKAGES))
+	$(SWIFT) build -c release --product redoubt
+	bash docs/demo.sh $(REDOUBT)
+
+# --skip-build: `swift test` alone would build everything again with -enable-testing, and so test another program than we ship.
+test: toolchain deps parts lint
+	$(SWIFT) build -c release --build-tests
+	$(SWIFT) test -c release --skip-build --disable-xctest
+
+check: toolchain deps lint
+	$(SWIFT) build -c release --build-tests
+	$(SWIFT) test -c release --skip-build --disable-xctest --filter '^(ArchitectureTests|FailuresTests)\.'
+
+lint: toolchain
+	$(SWIFT) format lint --strict --parallel --recursive $(SOURCES)
+
+fmt: toolchain
+	$(SWIFT) format --in-place --parallel --recursive $(SOURCES)
+
+build: toolchain deps
+	$(SWIFT) build -c release --product redoubt
+
+deps:
+	@$(call install,$(BUILD_PACKAGES))
+
+parts: .venv/complete
+	@$(call install,$(TEST_PACKAGES))
+
+.venv/complete: Tests/requirements.txt
+	@$(call install,$(TEST_PACKAGES))
+	rm -rf .venv
+	python3 -m venv .venv
+	.venv/bin/python3 -m pip install --quiet --disable-pip-version-check --no-compile \
+		--requirement Tests/requirements.txt
+	touch $@
+
+clean:
+	rm -rf .build .venv
+
+toolchain:
+	@command -v $(SWIFT) >/dev/null || { echo 'swift is not installed: see https://www.swift.org/install/linux/' >&2; exit 1; }
+
+# Installs the Debian packages that are missing; nothing is asked of apt when all are there.
+# The first attempt uses the lists that this machine has; only when it fails are they fetched anew.
+# A policy of 101 keeps the package of a server from starting it; a server that was here before is left alone.
+install = set -eu; missing=''; \
+	for each in $(1); do \
+		dpkg-query --show --showformat '$${db:Status-Abbrev}' $$each 2>/dev/null | grep -q '^ii' || missing="$$missing $$each"; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
+	echo "installing$$missing"; \
+	as_root=''; [ "$$(id -u)" -eq 0 ] || as_root=sudo; \
+	policy=/usr/sbin/policy-rc.d; \
+	if [ ! -e $$policy ]; then \
+		trap "$$as_root rm -f $$policy" EXIT; \
+		printf '\#!/bin/sh\nexit 101\n' | $$as_root tee $$policy >/dev/null; \
+		$$as_root chmod +x $$policy; \
+	fi; \
+	apt="$$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300"; \
+	$$apt install --yes --no-install-recommends $$missing >/dev/null 2>&1 || { \
+		$$apt update; \
+		$$apt install --yes --no-install-recommends $$missing >/dev/null; \
+	}; \
+	case "$$missing" in *redis-server*) \
+		if [ -d /run/systemd/system ]; then $$as_root systemctl disable --quiet redis-server; fi;; \
+	esac
