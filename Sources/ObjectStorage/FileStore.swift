@@ -31,6 +31,7 @@ package struct FileStore: ObjectStore {
         try await sealedFile(key, from: chunks)
     }
 
+    @discardableResult
     package func create(_ key: ObjectKey, _ bytes: [UInt8]) async throws -> StoredObject {
         let staged = try await sealedFile(key, from: ByteStream([bytes]))
         do {
@@ -55,7 +56,8 @@ package struct FileStore: ObjectStore {
             try Task.checkCancellation()
             return try await onBlockingThread { [tree] in try tree.replace(staged.file, version: version) }
         } catch {
-            await staged.discard()
+            // Not what replaced the old object, should it have come so far: there is no old one to go back to.
+            try? await onBlockingThread { [tree] in tree.abandon(staged.file, takesBack: false) }
             throw error
         }
     }
@@ -101,7 +103,7 @@ package struct FileStore: ObjectStore {
             try Task.checkCancellation()
             return StagedFile(file: file, bytes: bytes, tree: tree)
         } catch {
-            try? await onBlockingThread { [tree] in tree.abandon(file) }
+            try? await onBlockingThread { [tree] in tree.abandon(file, takesBack: true) }
             throw error
         }
     }

@@ -79,15 +79,15 @@ extension FolderTree {
         return published
     }
 
-    /// Removes a temporary file and, if it has its final name already without being committed, that name too. Never
-    /// throws: what cannot be removed is a leftover.
-    func abandon(_ file: TemporaryFile) {
+    /// Removes a temporary file. Never throws: what cannot be removed is a leftover.
+    /// - Parameter takesBack: whether the file also loses its final name, which it may have got without being committed.
+    func abandon(_ file: TemporaryFile, takesBack: Bool) {
         if let descriptor = file.takeDescriptor() { closeQuietly(descriptor) }
         let folders = file.folders
         _ = try? withFolders(folders) { descriptors in
             let folder = descriptors[folders.count]
             try? calls.unlink(file.name.text, in: folder)
-            if (try? status(of: file.key.lastComponent, in: folder))??.identity == file.identity {
+            if takesBack, (try? status(of: file.key.lastComponent, in: folder))??.identity == file.identity {
                 try? calls.unlink(file.key.lastComponent, in: folder)
             }
             prune(descriptors, folders)

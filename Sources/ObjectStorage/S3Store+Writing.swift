@@ -5,6 +5,7 @@ import HTTPTransport
 
 /// Small objects, written with one request.
 extension S3Store {
+    @discardableResult
     package func create(_ key: ObjectKey, _ bytes: [UInt8]) async throws -> StoredObject {
         let taken = Failure(.alreadyExists, "create \(shown(key)): there is already an object of that key")
         // Some providers ignore If-None-Match and overwrite.

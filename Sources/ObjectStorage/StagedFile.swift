@@ -27,6 +27,6 @@ final class StagedFile: StagedObject {
 
     func discard() async {
         guard committed.withLock({ $0 }) == nil else { return }
-        try? await onBlockingThread { [tree, file] in tree.abandon(file) }
+        try? await onBlockingThread { [tree, file] in tree.abandon(file, takesBack: true) }
     }
 }
