@@ -34,7 +34,13 @@ extension EasyHandle {
         try set(CURLOPT_TCP_KEEPALIVE, true)
         try set(CURLOPT_TCP_KEEPIDLE, Self.keepAliveIdleSeconds)
         try set(CURLOPT_TCP_KEEPINTVL, Self.keepAliveIntervalSeconds)
-        if !configuration.usesProxyOfEnvironment { try set(CURLOPT_PROXY, "") }
+        switch configuration.proxy {
+        case .ofEnvironment: break
+        case .at(let url):
+            try set(CURLOPT_PROXY, url)
+            try set(CURLOPT_NOPROXY, "")
+        case .off: try set(CURLOPT_PROXY, "")
+        }
         try configureTLS(configuration)
     }
 

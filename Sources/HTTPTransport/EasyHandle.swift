@@ -102,14 +102,18 @@ final class EasyHandle {
     /// What libcurl says about a code: its own words for this transfer, else the general ones.
     func text(of code: CURLcode) -> String {
         let own = String(cString: errorText)
-        return own.isEmpty ? String(cString: curl_easy_strerror(code)) : own
+        return own.isEmpty ? Self.generalText(of: code) : own
+    }
+
+    static func generalText(of code: CURLcode) -> String {
+        String(cString: curl_easy_strerror(code))
     }
 
     private func check(_ code: CURLcode, _ option: CURLoption) throws {
         guard code == CURLE_OK else {
             throw Failure(
                 code == CURLE_OUT_OF_MEMORY ? .unclassified : .configuration,
-                "set option \(option.rawValue) of libcurl: \(String(cString: curl_easy_strerror(code)))"
+                "set option \(option.rawValue) of libcurl: \(Self.generalText(of: code))"
             )
         }
     }

@@ -14,10 +14,19 @@ package struct HTTPClientConfiguration: Sendable {
     package var insecureSkipVerify = false
     /// The `User-Agent` header.
     package var userAgent = "redoubt"
-    /// Obeys `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`. Off for link-local addresses, such as metadata services.
-    package var usesProxyOfEnvironment = true
+    package var proxy = Proxy.ofEnvironment
     /// How many transfers run at a time; those above wait for their turn. A download that nobody reads holds its place.
     package var maxConnections = 64
 
     package init() {}
+
+    /// Whom requests go through.
+    package enum Proxy: Sendable {
+        /// As `HTTPS_PROXY`, `http_proxy` and `NO_PROXY` say.
+        case ofEnvironment
+        /// This one, always: `http://[user[:password]@]host[:port]`. No message shows it.
+        case at(String)
+        /// Nobody. For link-local addresses, such as metadata services.
+        case off
+    }
 }

@@ -10,9 +10,13 @@ extension RunningTransfer {
         let shown = transfer.request.shown
         if let refusal { return Failure(.protocolViolation, "\(shown): the answer is not understood: \(refusal)") }
         let text = easy.text(of: code)
+        if text.hasPrefix("Unsupported proxy") {
+            // What follows is the URL of the proxy, with its credentials.
+            return Failure(.configuration, "\(shown): the URL of the proxy is not understood")
+        }
         return Failure(
             Self.code(of: code, text, proxyStatus: easy.long(CURLINFO_HTTP_CONNECTCODE)),
-            "\(shown): \(text)\(amounts)"
+            "\(shown): \(text.contains("@") ? EasyHandle.generalText(of: code) : text)\(amounts)"
         )
     }
 
@@ -53,8 +57,7 @@ extension RunningTransfer {
             CURLE_SSL_CLIENTCERT, CURLE_SSL_PINNEDPUBKEYNOTMATCH:
             .tlsFailed
         case CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_SSL_CRL_BADFILE,
-            CURLE_URL_MALFORMAT,
-            CURLE_SSL_ENGINE_NOTFOUND, CURLE_SSL_ENGINE_SETFAILED, CURLE_SSL_ENGINE_INITFAILED:
+            CURLE_URL_MALFORMAT:
             .configuration
         case CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL, CURLE_BAD_CONTENT_ENCODING:
             .protocolViolation

@@ -55,6 +55,25 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("http://us%40er:pass@word@[::1", Failure.Code.configuration), ("us%40er:pass@word", .unreachable),
+        ("ftp://us%40er:pass@word@127.0.0.1:1", .configuration),
+        ("http://us%40er:pass%40word@nowhere.invalid:1", .unreachable),
+        ("http://us%40er:pass%40word@127.0.0.1:1", .unreachable),
+    ])
+    func credentialsOfTheProxyStandInNoMessage(proxy: String, code: Failure.Code) async throws {
+        var configuration = HTTPClientConfiguration()
+        configuration.proxy = .at(proxy)
+        let failure = await #expect(throws: Failure.self) {
+            try await withHTTPClient(configuration) {
+                try await $0.send(HTTPRequest(method: "GET", url: "https://127.0.0.1/o"), bodyBytesMax: 0)
+            }
+        }
+        let text = failure?.description ?? ""
+        #expect(failure?.code == code, "\(text)")
+        for secret in ["us%40er", "us@er", "pass", "word@"] { #expect(!text.contains(secret), "\(text)") }
+    }
+
     /// Nothing goes out.
     private func refused(_ request: @Sendable (String) -> HTTPRequest) async throws {
         try await withScriptedHTTP { _, _ in

@@ -2,6 +2,7 @@
 
 import ByteStreams
 import Failures
+import Foundation
 import HTTPTransport
 import TestParts
 import Testing
@@ -14,14 +15,14 @@ import Testing
         } body: { port in
             try await withHTTPClient { client in
                 // The deadline is shorter than the reader's pause: waiting for the reader is no stall.
-                let deadlines = HTTPDeadlines(noProgressSeconds: 1)
+                let deadlines = HTTPDeadlines(noProgressSeconds: 5)
                 let request = HTTPRequest(method: "GET", url: "http://127.0.0.1:\(port)", deadlines: deadlines)
                 try await client.withResponse(to: request) { head, chunks in
                     #expect(head["content-length"] == "\(server.bytes)")
                     var read = 0
                     for try await chunk in chunks {
                         if read == 0 {
-                            try await Task.sleep(for: .seconds(3))
+                            try await Task.sleep(for: .seconds(7))
                             // What the server could write: our mebibyte, and what both sockets hold.
                             #expect(server.written.quietly { $0 } < 40 << 20)
                         }
@@ -131,13 +132,21 @@ import Testing
         try await withScriptedHTTP { _, _ in
             ScriptedHTTP.response("200 OK", body: "x")
         } body: { server in
+            // Other tests run meanwhile: they hold some, but not hundreds more than before.
+            let (threads, descriptors) = try (count("/proc/self/task"), count("/proc/self/fd"))
             for _ in 0..<300 {
                 _ = try await withHTTPClient {
                     try await $0.send(HTTPRequest(method: "GET", url: server.url), bodyBytesMax: 1)
                 }
             }
             #expect(server.requests.count == 300)
+            #expect(try count("/proc/self/task") < threads + 150)
+            #expect(try count("/proc/self/fd") < descriptors + 150)
         }
+    }
+
+    private func count(_ folder: String) throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: folder).count
     }
 }
 

@@ -10,7 +10,7 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct TLSTests {
     @Test func aServerOfAKnownAuthorityIsBelieved() async throws {
         let material = try await TLSMaterial.shared()
-        try await withTLSServer(material) { url in
+        try await withTLSServer(material) { url, _ in
             var configuration = HTTPClientConfiguration()
             configuration.caFile = material.authority
             try await succeeds(url, configuration)
@@ -25,7 +25,7 @@ import Testing
 
     @Test func aServerOfAnotherAuthorityIsNot() async throws {
         let material = try await TLSMaterial.shared()
-        try await withTLSServer(material) { url in
+        try await withTLSServer(material) { url, _ in
             var configuration = HTTPClientConfiguration()
             await fails(.tlsFailed, url, configuration)
             configuration.caFile = material.otherAuthority
@@ -36,7 +36,7 @@ import Testing
     @Test(arguments: TLSMaterial.Flaw.allCases)
     func aFlawedCertificateIsRefusedUnlessToldOtherwise(flaw: TLSMaterial.Flaw) async throws {
         let material = try await TLSMaterial.shared().flawed(flaw)
-        try await withTLSServer(material) { url in
+        try await withTLSServer(material) { url, _ in
             var configuration = HTTPClientConfiguration()
             configuration.caFile = material.authority
             await fails(.tlsFailed, url, configuration)
@@ -47,7 +47,7 @@ import Testing
 
     @Test func anOldVersionOfTLSIsRefused() async throws {
         let material = try await TLSMaterial.shared()
-        try await withTLSServer(material, ["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"]) { url in
+        try await withTLSServer(material, ["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"]) { url, _ in
             var configuration = HTTPClientConfiguration()
             configuration.caFile = material.authority
             await fails(.tlsFailed, url, configuration)
@@ -57,7 +57,8 @@ import Testing
     @Test func aServerMayAskWhoWeAre() async throws {
         let material = try await TLSMaterial.shared()
         try await withTLSServer(material, ["-Verify", "1", "-verify_return_error", "-CAfile", material.authority]) {
-            url in
+            url,
+            _ in
             var configuration = HTTPClientConfiguration()
             configuration.caFile = material.authority
             await #expect(throws: Failure.self) { try await status(url, configuration) }
@@ -69,7 +70,7 @@ import Testing
 
     @Test func filesThatAreNotThereAreAnErrorOfConfiguration() async throws {
         let material = try await TLSMaterial.shared()
-        try await withTLSServer(material) { url in
+        try await withTLSServer(material) { url, _ in
             var configuration = HTTPClientConfiguration()
             configuration.caFile = "/nonexistent/ca.pem"
             await fails(.configuration, url, configuration)
@@ -119,22 +120,23 @@ import Testing
             try await $0.send(HTTPRequest(method: "GET", url: url), bodyBytesMax: 1 << 20).head.status
         }
     }
+}
 
-    private func withTLSServer(
-        _ material: TLSMaterial,
-        _ options: [String] = [],
-        _ body: (String) async throws -> Void
-    ) async throws {
-        try await withFreePort { port in
-            let arguments =
-                ["s_server", "-quiet", "-www", "-accept", "127.0.0.1:\(port)"]
-                + ["-cert", material.serverCertificate, "-key", material.serverKey] + options
-            try await withProcess(Parts.openssl(), arguments) { server in
-                try await eventually("openssl to listen: \(server.output.tail())") {
-                    await (try ByteChannel.connect(port: port)).close()
-                }
-                try await body("https://127.0.0.1:\(port)/")
+/// The server of openssl on a free port, which answers any GET with a page about the connection.
+func withTLSServer(
+    _ material: TLSMaterial,
+    _ options: [String] = [],
+    _ body: (_ url: String, _ port: Int) async throws -> Void
+) async throws {
+    try await withFreePort { port in
+        let arguments =
+            ["s_server", "-quiet", "-www", "-accept", "127.0.0.1:\(port)"]
+            + ["-cert", material.serverCertificate, "-key", material.serverKey] + options
+        try await withProcess(Parts.openssl(), arguments) { server in
+            try await eventually("openssl to listen: \(server.output.tail())") {
+                await (try ByteChannel.connect(port: port)).close()
             }
+            try await body("https://127.0.0.1:\(port)/", port)
         }
     }
 }
