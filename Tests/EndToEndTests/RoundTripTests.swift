@@ -48,7 +48,8 @@ struct RoundTripTests {
                     $0.folder = data
                 }
                 try await withRedis(flavour, options) { server in
-                    #expect(try await DatasetDigest(of: server) == digest, "appendonly \(appendOnly)")
+                    let found = try await DatasetDigest(of: server)
+                    #expect(found == digest, "appendonly \(appendOnly)")
                 }
             }
         }

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TestParts
+import Testing
+
+/// `restore --data-dir`: three outcomes, never confused, and a folder that is never made worse.
+struct RestoreTests {
+    private struct Rig: Sendable {
+        let store: TestedStore
+        let id: String
+        let key: String
+        let data: URL
+
+        func restore(_ arguments: String...) async throws -> Redoubt.Outcome {
+            try await Redoubt.run(["restore", "--from", store.url, "--data-dir", data.path] + arguments)
+        }
+
+        func files() throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: data.path).sorted()
+        }
+    }
+
+    private func withRig(
+        _ flavour: RedisFlavour = .redis70,
+        _ body: @Sendable @escaping (Rig) async throws -> Void
+    ) async throws {
+        try await withTemporaryFolder { folder in
+            let store = TestedStore.folder(folder.appendingPathComponent("store"))
+            let backup = try await withRedis(flavour) { redis in
+                try await Dataset.small.load(into: redis)
+                return try await Redoubt.run(
+                    "backup", "--endpoint", redis.url, "--to", store.url, "--name", "demo", "--output", "json")
+            }
+            try #require(backup.code == 0, "\(backup.errors)")
+            let shown = try ShownBackup(backup)
+            let data = folder.appendingPathComponent("data")
+            try FileManager.default.createDirectory(at: data, withIntermediateDirectories: false)
+            try await body(
+                Rig(store: store, id: shown.id, key: try #require(shown.members.first?.stored?.key), data: data))
+        }
+    }
+
+    @Test func aCompleteListingWithoutBackupsIsNothingToRestore() async throws {
+        try await withTemporaryFolder { folder in
+            let outcome = try await Redoubt.run(
+                "restore", "--from", "file://\(folder.path)", "--name", "demo", "--data-dir", folder.path)
+            #expect(outcome.code == 0 && outcome.output.contains("nothing to restore"))
+        }
+    }
+
+    @Test func anIDThatIsNotThereIsAnError() async throws {
+        try await withRig { rig in
+            let outcome = try await rig.restore("20200101T000000Z-0000")
+            #expect(outcome.code == 10)
+            let files = try rig.files()
+            #expect(files.isEmpty)
+        }
+    }
+
+    @Test func aFolderWithDataIsLeftAloneAndReplacedOnlyWhenAsked() async throws {
+        try await withRig { rig in
+            try Data("old".utf8).write(to: rig.data.appendingPathComponent("dump.rdb"))
+            let alone = try await rig.restore()
+            #expect(alone.code == 0 && alone.output.contains("left alone"))
+            let old = try Data(contentsOf: rig.data.appendingPathComponent("dump.rdb"))
+            #expect(old == Data("old".utf8))
+            let replaced = try await rig.restore("--replace", "--appendonly", "no")
+            #expect(replaced.code == 0, "\(replaced.errors)")
+            let moved = try Data(contentsOf: rig.data.appendingPathComponent("pre-restore-\(rig.id)/dump.rdb"))
+            #expect(moved == Data("old".utf8))
+            let again = try await rig.restore("--replace", "--appendonly", "no")
+            #expect(again.code == 0 && again.output.contains("already restored"))
+        }
+    }
+
+    /// 40: a store that is damaged is an error, and the folder stays as it was.
+    @Test(arguments: ["flipped", "truncated", "longer", "gone", "manifest"])
+    func aDamagedBackupIsNeverRestored(damage: String) async throws {
+        try await withRig { rig in
+            let root = URL(fileURLWithPath: String(rig.store.url.dropFirst("file://".count)))
+            let object = root.appendingPathComponent(rig.key)
+            var bytes = [UInt8](try Data(contentsOf: object))
+            switch damage {
+            case "flipped": bytes[bytes.count / 2] ^= 1
+            case "truncated": bytes.removeLast(10)
+            case "longer": bytes += [0]
+            default: break
+            }
+            try FileManager.default.removeItem(at: object)
+            if damage != "gone" { try Data(bytes).write(to: object) }
+            if damage == "manifest" {
+                let manifest = root.appendingPathComponent("demo/\(rig.id)/manifest.json")
+                let text = try String(contentsOf: manifest, encoding: .utf8)
+                try text.replacing("\"types\"", with: "\"tipes\"").write(to: manifest, atomically: true, encoding: .utf8)
+            }
+            let outcome = try await rig.restore()
+            #expect(outcome.code == 4, "\(outcome.errors)")
+            let files = try rig.files()
+            #expect(files.isEmpty)
+            let verify = try await Redoubt.run("verify", "--from", rig.store.url)
+            #expect(verify.code == 4, "\(verify.errors)")
+        }
+    }
+
+    /// 57: a server that could not load it is refused before anything is touched.
+    @Test(arguments: [
+        (RedisFlavour.redis70, "6.2.14", false), (.redis70, "7.0.0", true), (.redis70, "valkey-9.1", true),
+        (.valkey91, "7.0.15", false), (.valkey91, "valkey-8.1", false), (.valkey91, "valkey-9.0", true),
+        (.redis62, "valkey-9.1", true), (.redis62, "5.0", true), (.redis62, "4.0", false),
+    ])
+    func whatTheServerCannotLoadIsRefused(flavour: RedisFlavour, version: String, isLoadable: Bool) async throws {
+        try await withRig(flavour) { rig in
+            let outcome = try await rig.restore("--server-version", version, "--appendonly", "no")
+            #expect(outcome.code == (isLoadable ? 0 : 8), "\(outcome.errors)")
+            if !isLoadable {
+                #expect(outcome.errors.contains("--ignore-compatibility"))
+                let files = try rig.files()
+                #expect(files.isEmpty)
+            }
+        }
+    }
+
+    /// 58: the configuration of the server says what it can hold.
+    @Test func aConfigurationThatIsTooSmallIsRefused() async throws {
+        try await withRig { rig in
+            let file = rig.data.deletingLastPathComponent().appendingPathComponent("redis.conf")
+            for line in ["databases 4", "maxmemory 100kb"] {
+                try "\(line)\nappendonly yes\n".write(to: file, atomically: true, encoding: .utf8)
+                let outcome = try await rig.restore("--server-config", file.path)
+                #expect(outcome.code == 8, "\(outcome.errors)")
+            }
+            try "databases 16\nappendonly yes\ndbfilename x.rdb\n".write(to: file, atomically: true, encoding: .utf8)
+            let outcome = try await rig.restore("--server-config", file.path, "--dry-run")
+            #expect(outcome.code == 0 && outcome.output.contains("would-restore"))
+            let files = try rig.files()
+            #expect(files.isEmpty)
+        }
+    }
+
+    /// 56: a server that runs there would save over the restore when it stops.
+    @Test func aRunningServerIsNotOverwritten() async throws {
+        try await withRig { rig in
+            try await withRedis(.redis70) { redis in
+                let outcome = try await Redoubt.run(
+                    "restore", "--from", rig.store.url, "--data-dir", redis.folder.path, "--replace")
+                #expect(outcome.code == 8, "\(outcome.errors)")
+            }
+        }
+    }
+}
