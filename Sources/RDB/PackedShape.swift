@@ -29,6 +29,9 @@ struct PackedShape {
 
     init(_ kind: Kind) { self.kind = kind }
 
+    /// How many entries the node of a stream has, without the deleted ones.
+    var streamEntries: UInt64 { node.live }
+
     mutating func accept(_ element: PackedElement) throws(RDBViolation) {
         count += 1
         switch kind {
@@ -69,6 +72,8 @@ struct StreamNodeShape {
     private static let sameFields: Int64 = 2
 
     private var next = Next.entries
+    /// The entries that are not deleted.
+    private(set) var live: UInt64 = 0
     /// The entries that are to come, the deleted ones included.
     private var entries: Int64 = 0
     private var masterFields: Int64 = 0
@@ -94,7 +99,9 @@ struct StreamNodeShape {
 
     private mutating func accept(_ value: Int64, _ index: Int) throws(RDBViolation) {
         switch next {
-        case .entries: entries = try counted(value, index, .deleted)
+        case .entries:
+            entries = try counted(value, index, .deleted)
+            live = UInt64(entries)
         case .deleted:
             let deleted = try counted(value, index, .masterFields)
             entries = try counted(entries.addingReportingOverflow(deleted).partialValue, index, .masterFields)

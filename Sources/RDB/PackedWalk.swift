@@ -57,6 +57,9 @@ struct ListpackWalk {
         self.shape = PackedShape(shape)
     }
 
+    /// How many entries it has, if it is a node of a stream.
+    var streamEntries: UInt64 { shape.streamEntries }
+
     mutating func walk(_ cursor: inout RDBCursor) throws(RDBViolation) {
         while cursor.remaining > 0 {
             if skipped > 0 {

@@ -30,7 +30,7 @@ extension RDBGrammar {
     static let valkey: RDBGrammar = {
         var grammar = RDBGrammar.common
         // Each field with its own expiry, -1 for none.
-        grammar.value(22, .hash, since: 80, [.times, .text, .text, .time, .again])
+        grammar.value(22, .hash, since: 80, [.times, .text, .text, .fieldTime, .again])
         // A migration of slots that is under way: its name, and the first and last slot of each range.
         grammar.opcode(243, since: 80, [.text, .times, .number, .number, .again])
         return grammar
@@ -91,10 +91,10 @@ extension RDBGrammar {
         fields += [.timesPending, .entryID, .time, .number, .again]
         // Version 3: when a consumer was last active.
         fields += [.times, .text, .time] + (version >= 3 ? [.time] : [])
-        fields += [.timesPendingOfConsumer, .entryID, .again, .again]
+        fields += [.timesPendingOfConsumer, .ownedEntryID, .again, .again]
         // Version 5: the ids that consumers gave back to the group.
-        if version >= 5 { fields += [.timesPendingOfConsumer, .entryID, .again] }
-        fields += [.again]
+        if version >= 5 { fields += [.timesPendingOfConsumer, .returnedEntryID, .again] }
+        fields += [.pendingEnd, .again]
         // Version 4: what idempotent producers have sent: how long and how many are remembered, and for each producer
         // its ids and the entries they became; two counters.
         if version >= 4 {

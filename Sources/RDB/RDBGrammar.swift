@@ -50,10 +50,14 @@ enum RDBField: UInt8 {
     case byte
     /// The name, version and flags of a class of key metadata: 4 bytes.
     case metadataClass
-    /// The raw id of an entry of a stream: 16 bytes.
-    case entryID
+    /// The raw id of an entry of a stream that waits in a group, or for a consumer of it: 16 bytes.
+    case entryID, ownedEntryID
+    /// The id of one that a consumer gave back.
+    case returnedEntryID
     /// An IEEE 754 binary64: 8 bytes.
     case score
+    /// When the field of a hash expires, in milliseconds since 1970: 8 bytes, -1 for never.
+    case fieldTime
     /// The earliest expiry of the fields of a hash, in milliseconds since 1970: 8 bytes.
     case minimumExpiry
 
@@ -74,6 +78,8 @@ enum RDBField: UInt8 {
     case times
     /// The same for the entries that wait in a group of a stream, and for those of one consumer.
     case timesPending, timesPendingOfConsumer
+    /// Without bytes: all that waits in a group of a stream is read.
+    case pendingEnd
     /// The same for the elements of an array, and for the values of a hash whose fields a template names: how often is
     /// known from an earlier field.
     case timesOfArray, timesOfTemplate

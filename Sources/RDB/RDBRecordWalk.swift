@@ -12,19 +12,16 @@ struct RDBRecordWalk {
     var field = RDBRecordWalk.between
     /// How many bytes of the last string are still to be skipped.
     var body = 0
-    /// Whether the excerpt is that of the key of this record.
-    var hasKey = false
+    /// The first field of the record, which is the key if it is a value.
+    private var start = RDBRecordWalk.between
 
     // What fields tell later fields of the same record.
 
-    /// How many nodes the stream has.
-    var nodes: UInt64 = 0
+    var stream = RDBStreamWalk()
     /// How many elements the array has, or how many fields the template names.
     var elements: UInt64 = 0
     /// The number of the template.
     var template: UInt64 = 0
-    /// How many entries wait in the group of the stream.
-    var pending: UInt64 = 0
     /// Whether the next node of the list is one plain element.
     var nodeIsPlain = false
     /// The earliest expiry of the fields of the hash, in milliseconds; they are stored as distances from it.
@@ -42,6 +39,8 @@ struct RDBRecordWalk {
 
     /// Whether a record is begun.
     var isOpen: Bool { field != Self.between }
+    /// Whether the key of the record is read, so that the excerpt is that of it.
+    var hasKey: Bool { role == .value && (field > start + 1 || (field == start + 1 && body == 0)) }
     /// Whether no fields are being repeated.
     var isOutermost: Bool { loop.remaining == 0 }
 
@@ -50,8 +49,9 @@ struct RDBRecordWalk {
         role = record.role
         kind = record.kind
         field = Int(record.start)
-        hasKey = false
+        start = field
         minimumExpiry = 0
+        if kind == .stream { stream = RDBStreamWalk() }
     }
 
     mutating func end() { field = Self.between }

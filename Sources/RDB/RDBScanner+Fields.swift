@@ -10,8 +10,11 @@ extension RDBScanner {
         case .nodeKind: try readNodeKind(&cursor)
         case .fieldExpiry: try readFieldExpiry(&cursor)
         case .minimumExpiry: try readMinimumExpiry(&cursor)
+        case .streamNodeID: try readNodeID(&cursor)
         case .streamLength: try readStreamLength(&cursor)
-        case .entryID: readBytes(16, &cursor)
+        case .entryID, .ownedEntryID, .returnedEntryID: try readEntryID(field, &cursor)
+        case .pendingEnd: try endGroup()
+        case .fieldTime: try readFieldTime(&cursor)
         case .time: readBytes(8, &cursor)
         case .byte: readBytes(1, &cursor)
         case .expirySeconds: readExpiry(cursor.littleEndian(as: Int32.self).map { Int64($0) * 1000 }, 4, &cursor)
@@ -32,7 +35,7 @@ extension RDBScanner {
         }
     }
 
-    private func readBytes(_ count: Int, _ cursor: inout RDBCursor) -> Bool {
+    func readBytes(_ count: Int, _ cursor: inout RDBCursor) -> Bool {
         guard cursor.remaining >= count else { return false }
         cursor.advance(count)
         return true
@@ -56,15 +59,9 @@ extension RDBScanner {
         }
         guard let number = try count(cursor) else { return false }
         switch field {
-        case .timesPending:
-            record.pending = number.value
-        case .timesPendingOfConsumer where number.value > record.pending:
-            throw RDBViolation(
-                .stream,
-                "\(number.value) entries wait for a consumer, but \(record.pending) in all of its group"
-            )
-        default:
-            if record.isOutermost { record.nodes = number.value }
+        case .timesPending: record.stream.beginGroup(number.value)
+        case .timesPendingOfConsumer: try record.stream.beginConsumer(number.value)
+        default: if record.isOutermost { record.stream.nodes = number.value }
         }
         cursor.advance(number.size)
         record.repeatFields(number.value, fields)
@@ -115,6 +112,13 @@ extension RDBScanner {
         return true
     }
 
+    private func readFieldTime(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
+        guard let time = cursor.littleEndian(as: Int64.self) else { return false }
+        guard time >= -1 else { throw RDBViolation(.fieldExpiry, "the field of a hash expires at \(time) ms") }
+        cursor.advance(8)
+        return true
+    }
+
     private mutating func readMinimumExpiry(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
         guard let expiry = cursor.littleEndian(as: UInt64.self) else { return false }
         guard expiry <= RDBLimits.fieldExpiryNone else {
@@ -134,15 +138,6 @@ extension RDBScanner {
             )
         }
         cursor.advance(number.size)
-        return true
-    }
-
-    private func readStreamLength(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
-        guard let length = try cursor.number() else { return false }
-        guard length.value == 0 || record.nodes > 0 else {
-            throw RDBViolation(.stream, "a stream of \(length.value) entries has no nodes")
-        }
-        cursor.advance(length.size)
         return true
     }
 

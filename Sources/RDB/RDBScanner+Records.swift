@@ -37,8 +37,8 @@ extension RDBScanner {
                 endRecord()
                 return true
             case .key:
-                isRead = try readKey(&cursor)
-            case .ziplist, .listpack, .intset, .zipmap, .streamNodeID, .listNode:
+                isRead = try readExcerpt(&cursor, limit: RDBError.keyLengthMax)
+            case .ziplist, .listpack, .intset, .zipmap, .listNode:
                 isRead = try readPacked(fields[record.field], &cursor)
             case .times, .timesPending, .timesPendingOfConsumer, .timesOfArray, .timesOfTemplate:
                 guard try readTimes(&cursor, fields) else { return false }

@@ -10,12 +10,6 @@ extension RDBScanner {
         return true
     }
 
-    mutating func readKey(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
-        guard try readExcerpt(&cursor, limit: RDBError.keyLengthMax) else { return false }
-        record.hasKey = true
-        return true
-    }
-
     /// A string of which the beginning is kept in the excerpt.
     mutating func readExcerpt(_ cursor: inout RDBCursor, limit: Int) throws(RDBViolation) -> Bool {
         guard let header = try cursor.stringHeader() else { return false }
@@ -33,7 +27,7 @@ extension RDBScanner {
         guard header.encoding != .integer || isPlainNode else {
             throw RDBViolation(.stringEncoding, "an integer where a \(field) must stand")
         }
-        guard header.length >= least, field != .streamNodeID || header.length == least else {
+        guard header.length >= least else {
             throw RDBViolation(.packedLength, "\(header.length) bytes where a \(field) has at least \(least)")
         }
         try pass(header, packed: isPlainNode ? nil : field, &cursor)
@@ -46,7 +40,6 @@ extension RDBScanner {
         case .listpack, .listNode: 7
         case .intset: 8
         case .zipmap: 2
-        case .streamNodeID: 16
         default: 0
         }
     }
@@ -121,7 +114,10 @@ extension RDBScanner {
         guard inspection.isOpen else { return }
         do throws(RDBViolation) {
             try inspection.look(at: bytes)
-            if isEnd { try inspection.finish() }
+            if isEnd {
+                try inspection.finish()
+                if record.kind == .stream { record.stream.entries += inspection.streamEntries }
+            }
         } catch {
             var violation = error
             violation.offset = inspection.offset

@@ -25,6 +25,11 @@ struct StringInspection {
         if isCompressed { inflater.begin(length: header.length) }
     }
 
+    /// How many entries the node of a stream has that was walked through last.
+    var streamEntries: UInt64 {
+        if case .listpack(let walk)? = walk { walk.streamEntries } else { 0 }
+    }
+
     /// Looks at the next stored bytes of the string.
     mutating func look(at bytes: UnsafeRawBufferPointer) throws(RDBViolation) {
         guard isCompressed else { return try walkThrough(bytes) }

@@ -48,7 +48,9 @@ extension RDBWriter {
         string(name)
         numbers(2000, 1)
         if version >= 2 { length(UInt64.max) }
-        each(consumers.flatMap(\.1)) { rdb, milliseconds in
+        // Consumers can give entries back to the group since version 5.
+        let returned: [UInt64] = version >= 5 && !consumers.isEmpty ? [2001, 2003] : []
+        each((consumers.flatMap(\.1) + returned)) { rdb, milliseconds in
             rdb.raw(rawID(milliseconds, 0))
             rdb.littleEndian(Int64(1_700_000_000_000))
             rdb.length(1)
@@ -60,7 +62,7 @@ extension RDBWriter {
             rdb.each(consumer.1) { rdb, milliseconds in rdb.raw(rawID(milliseconds, 0)) }
         }
         if version >= 5 {
-            each(consumers.flatMap(\.1).suffix(1)) { rdb, milliseconds in rdb.raw(rawID(milliseconds, 0)) }
+            each(returned.reversed()) { rdb, milliseconds in rdb.raw(rawID(milliseconds, 0)) }
         }
     }
 }

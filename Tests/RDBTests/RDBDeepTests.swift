@@ -5,7 +5,10 @@ import Testing
 
 /// What only level deep sees: the inside of strings.
 struct RDBDeepTests {
-    @Test(arguments: Breach.inListpacks + Breach.inOldPackings + Breach.inStreamNodes + Breach.inCompressedStrings)
+    @Test(
+        arguments: Breach.inListpacks + Breach.inOldPackings + Breach.inStreamNodes + Breach.inStreams
+            + Breach.inCompressedStrings
+    )
     func brokenContentIsNamed(breach: Breach) throws {
         let error = try #require(refusal(breach.bytes, level: .deep))
         #expect(error.rule == breach.rule, "\(error)")
@@ -18,6 +21,19 @@ struct RDBDeepTests {
         let breaches = Breach.inListpacks + Breach.inOldPackings + Breach.inStreamNodes + Breach.inCompressedStrings
         let rules: Set<RDBRule> = [.listpack, .ziplist, .intset, .zipmap, .packedShape, .streamNode]
         #expect(rules.isSubset(of: Set(breaches.map(\.rule))))
+    }
+
+    /// A key that does not decompress is not named, whether its bytes came at once or not.
+    @Test(arguments: [1, 2, 3, 4, 100])
+    func brokenKeysAreNotNamed(chunk: Int) throws {
+        var rdb = RDBWriter("REDIS0011")
+        rdb.raw(0)
+        rdb.compressed([0, 0x61, 0x20, 9, 0, 0x61], 5)
+        rdb.string("value")
+        let error = try #require(refusal(rdb.ended(), level: .deep, chunk: chunk))
+        #expect(error.rule == .compressedString)
+        #expect(error.key == nil)
+        #expect(error.offset == 10)
     }
 
     @Test func errorsPointToTheBrokenString() throws {
@@ -168,6 +184,48 @@ extension Breach {
             rdb.numbers(1, 1, 1, 0)
         }
     }
+
+    /// A stream of one node with three entries, whose group has these that wait, and these for each consumer.
+    private static func stream(_ name: String, length: UInt64 = 3, _ pending: [UInt64], _ owned: [[UInt64]]) -> Breach {
+        Breach(.stream, name) { rdb in
+            rdb.key(15, "key")
+            rdb.length(1)
+            rdb.string(rawID(1, 0))
+            rdb.string(streamNode(["f"], [["1"], ["2"], ["3"]]))
+            rdb.numbers(length, 3, 0, 1)
+            rdb.string("group")
+            rdb.numbers(3, 0)
+            rdb.each(pending) { rdb, milliseconds in
+                rdb.raw(rawID(milliseconds, 0))
+                rdb.littleEndian(UInt64(0))
+                rdb.length(1)
+            }
+            rdb.each(owned) { rdb, ids in
+                rdb.string("consumer \(ids)")
+                rdb.littleEndian(UInt64(0))
+                rdb.each(ids) { rdb, milliseconds in rdb.raw(rawID(milliseconds, 0)) }
+            }
+        }
+    }
+
+    static let inStreams: [Breach] = [
+        stream("an entry that waits for no consumer", [1, 2], [[1]]),
+        stream("an entry that waits for a consumer alone", [1, 2], [[1, 3]]),
+        stream("an entry that waits for two consumers", [1, 2], [[1, 2], [1]]),
+        stream("an entry that waits for two instead of one other", [1, 2], [[1], [1]]),
+        stream("an entry that waits twice", [1, 1], [[1, 1]]),
+        stream("waiting entries out of order", [2, 1], [[1, 2]]),
+        stream("entries of a consumer out of order", [1, 2], [[2, 1]]),
+        stream("another length than its nodes have", length: 4, [], []),
+        Breach(.stream, "two nodes with the same id") { rdb in
+            rdb.key(15, "key")
+            rdb.each([UInt64(5), 5]) { rdb, milliseconds in
+                rdb.string(rawID(milliseconds, 0))
+                rdb.string(streamNode(["f"], [["1"]]))
+            }
+            rdb.numbers(2, 5, 0, 0)
+        },
+    ]
 
     static let inStreamNodes: [Breach] = [
         node("without elements", []),

@@ -131,7 +131,7 @@ extension Breach {
             rdb.key(10, "list")
             rdb.string([UInt8](repeating: 0, count: 10))
         },
-        Breach(.packedLength, "the id of a stream node") { rdb in
+        Breach(.stream, "a node whose id is too long") { rdb in
             rdb.key(15, "stream")
             rdb.length(1)
             rdb.string([UInt8](repeating: 0, count: 17))
@@ -155,6 +155,17 @@ extension Breach {
             rdb.length(1)
             rdb.string("member")
             rdb.raw(253)
+        },
+        Breach(.stream, "a node whose id is an integer") { rdb in
+            rdb.key(15, "stream")
+            rdb.raw(1, 0xc0, 16)
+        },
+        Breach(.fieldExpiry, "a time before -1", "VALKEY080") { rdb in
+            rdb.key(22, "hash")
+            rdb.length(1)
+            rdb.string("field")
+            rdb.string("value")
+            rdb.littleEndian(Int64(-2))
         },
         Breach(.stream, "entries without nodes") { rdb in
             rdb.key(15, "stream")

@@ -181,7 +181,30 @@ extension RedisServer {
             commands.append(["HSET", "rare:fields", "never", "1", "far", "2"])
             commands.append(["HPEXPIREAT", "rare:fields", 4_000_000_000_000, "FIELDS", 1, "far"])
         }
-        try await pipeline(commands)
+        try await pipeline(commands + Self.busyStream)
+    }
+
+    /// A stream to which everything was done that changes what waits for whom.
+    private static var busyStream: [[any CommandWord]] {
+        let key = "rare:busy"
+        var commands: [[any CommandWord]] = (1...60).map { ["XADD", key, "\($0)-1", "field", $0, "other", "x"] }
+        commands.append(["XADD", key, "*", "fields", "1", "of", "2", "its", "3", "own", "4"])
+        commands += ["a", "b", "c"].map { ["XGROUP", "CREATE", key, $0, "0"] }
+        for group in ["a", "b"] {
+            for consumer in ["one", "two", "three"] {
+                commands.append(["XREADGROUP", "GROUP", group, consumer, "COUNT", 12, "STREAMS", key, ">"])
+            }
+        }
+        commands.append(["XCLAIM", key, "a", "two", 0, "1-1", "2-1", "30-1", "JUSTID"])
+        commands.append(["XCLAIM", key, "a", "three", 0, "50-1", "TIME", 1, "RETRYCOUNT", 70_000, "FORCE"])
+        commands.append(["XACK", key, "a", "3-1", "13-1", "25-1"])
+        commands.append(["XDEL", key, "4-1", "5-1", "14-1", "60-1"])
+        commands.append(["XAUTOCLAIM", key, "a", "one", 0, "0"])
+        commands.append(["XGROUP", "DELCONSUMER", key, "b", "two"])
+        commands.append(["XTRIM", key, "MAXLEN", 40])
+        commands.append(["XGROUP", "SETID", key, "c", "20-1"])
+        commands.append(["XGROUP", "CREATECONSUMER", key, "c", "idle"])
+        return commands
     }
 
     /// Saves, and reads the file.
