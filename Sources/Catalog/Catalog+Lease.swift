@@ -75,8 +75,11 @@ package final class HeldLease: Sendable {
 
     private func lost(_ cause: (any Error)?) -> Failure {
         Failure(
-            .locked, "hold the lease \(key) in \(store.location): it was lost to another run, or could not be renewed",
-            cause: cause, hint: "Nothing was committed. Run again when the other run has ended.")
+            .locked,
+            "hold the lease \(key) in \(store.location): it was lost to another run, or could not be renewed",
+            cause: cause,
+            hint: "Nothing was committed. Run again when the other run has ended."
+        )
     }
 }
 
@@ -128,12 +131,12 @@ extension Catalog {
             HeldLease(key: key, lease: lease, version: object.version, store: store, timing: timing)
         }
         do {
-            return held(try await store.create(key, bytes))
+            return held(try await create(key, bytes))
         } catch let failure as Failure where failure.code == .alreadyExists {
             guard let abandoned = try await waitUntilAbandoned(key, timing) else {
-                return held(try await create(key, bytes))
+                return held(try await orLocked(key) { try await create(key, bytes) })
             }
-            return held(try await takeOver(key, abandoned, bytes))
+            return held(try await orLocked(key) { try await takeOver(key, abandoned, bytes) })
         }
     }
 
@@ -164,17 +167,26 @@ extension Catalog {
         }
     }
 
+    /// A run that is cancelled here still hears whether the lease is its own, and so can give it up.
+    private static let cancellationGrace = Duration.seconds(4)
+
     private func create(_ key: ObjectKey, _ bytes: [UInt8]) async throws -> StoredObject {
-        do {
-            return try await store.create(key, bytes)
-        } catch let failure as Failure where failure.code == .alreadyExists {
-            throw locked(key, nil)
-        }
+        try await withCancellationGrace(Self.cancellationGrace) { [store] in try await store.create(key, bytes) }
     }
 
     private func takeOver(_ key: ObjectKey, _ abandoned: ObjectVersion, _ bytes: [UInt8]) async throws -> StoredObject {
+        try await withCancellationGrace(Self.cancellationGrace) { [store] in
+            try await store.replace(key, version: abandoned, with: bytes)
+        }
+    }
+
+    /// Somebody else who was faster holds the lease now.
+    private func orLocked(
+        _ key: ObjectKey,
+        _ attempt: () async throws -> StoredObject
+    ) async throws -> StoredObject {
         do {
-            return try await store.replace(key, version: abandoned, with: bytes)
+            return try await attempt()
         } catch let failure as Failure where failure.code == .alreadyExists {
             throw locked(key, nil)
         }
@@ -185,7 +197,9 @@ extension Catalog {
             lease.map { "\($0.purpose) by process \($0.process.pid) on \($0.process.host) since \($0.acquiredAt)" }
             ?? "another run"
         return Failure(
-            .locked, "take the lease \(key) in \(store.location): it is held by \(holder)",
-            hint: "Wait until that run has ended. A lease that nobody renews is taken over by itself after a minute.")
+            .locked,
+            "take the lease \(key) in \(store.location): it is held by \(holder)",
+            hint: "Wait until that run has ended. A lease that nobody renews is taken over by itself after a minute."
+        )
     }
 }

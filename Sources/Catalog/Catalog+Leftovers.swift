@@ -16,7 +16,9 @@ extension Catalog {
         let folder = try KeyFolder([name])
         var removed = 0
         for leftover in try await staged(under: folder, logger) where leftover.isOfSet {
-            removed += await attempt("unfinished upload of \(leftover.key)", logger) { try await store.remove(leftover) }
+            removed += await attempt("unfinished upload of \(leftover.key)", logger) {
+                try await store.remove(leftover)
+            }
         }
         for key in try await uncommitted(under: folder) {
             removed += await attempt("uncommitted object \(key)", logger) { try await store.remove(key) }

@@ -20,8 +20,10 @@ package enum BackupReference: Sendable, Hashable, CustomStringConvertible {
             self = .named(parts[0], id)
         } else {
             throw Failure(
-                .usage, "read \(String(reflecting: text)) as a backup: it is none",
-                hint: "Give `latest`, an id such as 20261122T153000Z-7f3a, or NAME/ID as `redoubt list` shows them.")
+                .usage,
+                "read \(String(reflecting: text)) as a backup: it is none",
+                hint: "Give `latest`, an id such as 20261122T153000Z-7f3a, or NAME/ID as `redoubt list` shows them."
+            )
         }
     }
 
@@ -65,7 +67,8 @@ extension Catalog {
             throw Failure(
                 .noSuchBackup,
                 "find the latest backup\(name.map { " of \($0)" } ?? "") in \(store.location): the store holds none",
-                hint: "`redoubt list --from \(store.location)` shows every backup of the store.")
+                hint: "`redoubt list --from \(store.location)` shows every backup of the store."
+            )
         }
         return manifest
     }
@@ -73,8 +76,10 @@ extension Catalog {
     private func onlySubject(among found: [Entry], seeking reference: BackupReference) throws -> Manifest {
         guard let entry = found.first else {
             throw Failure(
-                .noSuchBackup, "find backup \(reference) in \(store.location): there is no such backup",
-                hint: "`redoubt list --from \(store.location)` shows the backups that are there.")
+                .noSuchBackup,
+                "find backup \(reference) in \(store.location): there is no such backup",
+                hint: "`redoubt list --from \(store.location)` shows the backups that are there."
+            )
         }
         guard found.count == 1 else { throw ambiguous(Set(found.map(\.name))) }
         return try complete(entry)
@@ -85,14 +90,19 @@ extension Catalog {
         case .complete(let manifest): return manifest
         case .damaged(let name, let id, let failure):
             throw Failure(
-                failure.code, "read backup \(name)/\(id) in \(store.location)", cause: failure,
-                hint: "Name an older backup yourself: `redoubt list --from \(store.location)` shows them.")
+                failure.code,
+                "read backup \(name)/\(id) in \(store.location)",
+                cause: failure,
+                hint: "Name an older backup yourself: `redoubt list --from \(store.location)` shows them."
+            )
         }
     }
 
     private func ambiguous(_ names: Set<String>) -> Failure {
         Failure(
-            .usage, "choose a backup in \(store.location): it holds backups of \(names.count) subjects",
-            hint: "Add --name with one of: \(names.sorted().prefix(20).joined(separator: ", ")).")
+            .usage,
+            "choose a backup in \(store.location): it holds backups of \(names.count) subjects",
+            hint: "Add --name with one of: \(names.sorted().prefix(20).joined(separator: ", "))."
+        )
     }
 }

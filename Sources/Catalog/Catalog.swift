@@ -73,14 +73,17 @@ package struct Catalog: Sendable {
             bytes = try await store.read(key, bytesMax: Manifest.sizeBytesMax).bytes
         } catch let failure as Failure where failure.code == .noSuchObject {
             throw Failure(
-                .noSuchBackup, "read backup \(id) of \(name) in \(store.location): there is no such backup",
-                hint: "`redoubt list --from \(store.location)` shows the backups that are there.")
+                .noSuchBackup,
+                "read backup \(id) of \(name) in \(store.location): there is no such backup",
+                hint: "`redoubt list --from \(store.location)` shows the backups that are there."
+            )
         }
         let manifest = try Manifest(decoding: bytes)
         guard manifest.name == name, manifest.id == id else {
             throw Failure(
                 .corruptManifest,
-                "read \(key) in \(store.location): it says that it is \(manifest.name)/\(manifest.id)")
+                "read \(key) in \(store.location): it says that it is \(manifest.name)/\(manifest.id)"
+            )
         }
         return manifest
     }

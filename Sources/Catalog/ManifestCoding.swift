@@ -23,17 +23,26 @@ extension Manifest {
         do {
             format = try decoder.decode(FormatOnly.self, from: Data(bytes))
         } catch {
-            throw Failure(.corruptManifest, "read a manifest of \(bytes.count) bytes: it is not JSON with a format number")
+            throw Failure(
+                .corruptManifest,
+                "read a manifest of \(bytes.count) bytes: it is not JSON with a format number"
+            )
         }
         guard format.format == Self.formatNumber else {
             throw Failure(
-                .unsupported, "read a manifest of format \(format.format): this program reads format \(Self.formatNumber)",
-                hint: "Use a newer redoubt.")
+                .unsupported,
+                "read a manifest of format \(format.format): this program reads format \(Self.formatNumber)",
+                hint: "Use a newer redoubt."
+            )
         }
         do {
             self = try decoder.decode(Manifest.self, from: Data(bytes))
         } catch {
-            throw Failure(.corruptManifest, "read a manifest of \(bytes.count) bytes", cause: Failure(wrapping: error, attempting: "decode it: \(Self.place(of: error))"))
+            throw Failure(
+                .corruptManifest,
+                "read a manifest of \(bytes.count) bytes",
+                cause: Failure(wrapping: error, attempting: "decode it: \(Self.place(of: error))")
+            )
         }
         try validate()
     }
@@ -84,9 +93,11 @@ extension Manifest {
     }
 
     private static func isDigest(_ text: String) -> Bool {
-        text.utf8.count == 64 && text.utf8.allSatisfy { byte in
-            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
-        }
+        text.utf8.count == 64
+            && text.utf8.allSatisfy { byte in
+                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+            }
     }
 
     private func broken(_ member: Member, _ rule: String) -> Failure {

@@ -16,7 +16,8 @@ extension ProcessIdentity {
             host: text(of: "/proc/sys/kernel/hostname") ?? "unknown",
             boot: bootAndNamespace(),
             pid: pid,
-            started: startTime(of: pid) ?? "unknown")
+            started: startTime(of: pid) ?? "unknown"
+        )
     }
 
     /// Whether the process still runs, or `nil` when it belongs to another machine, container or start of the machine.

@@ -32,7 +32,11 @@ package struct SetWriter: Sendable {
         estimatedBytes: Int64?,
         from chunks: ByteStream
     ) async throws -> any StagedObject {
-        try await store.stage(ObjectKey([name, id.text, member + suffix]), estimatedBytes: estimatedBytes, from: chunks)
+        try await store.stage(
+            ObjectKey([name, id.text, member + suffix]),
+            estimatedBytes: estimatedBytes,
+            from: chunks
+        )
     }
 
     /// Makes every staged member visible, holds what the store then says against the manifest, and writes the manifest.
@@ -43,7 +47,8 @@ package struct SetWriter: Sendable {
         let sizes = Dictionary(
             uniqueKeysWithValues: manifest.members.compactMap { member in
                 member.stored.map { ($0.key, $0.bytes) }
-            })
+            }
+        )
         precondition(sizes.count == staged.count, "a manifest names exactly the staged members")
         var visible: [ObjectKey] = []
         do {
@@ -54,7 +59,8 @@ package struct SetWriter: Sendable {
                 guard stored.bytes == sizes[object.key.description] else {
                     throw Failure(
                         .digestMismatch,
-                        "commit \(object.key) in \(store.location): the store holds \(stored.bytes) bytes of \(object.bytes)")
+                        "commit \(object.key) in \(store.location): the store holds \(stored.bytes) bytes of \(object.bytes)"
+                    )
                 }
                 logger.debug("committed \(object.key)", metadata: ["bytes": "\(stored.bytes)"])
             }

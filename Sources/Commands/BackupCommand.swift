@@ -22,7 +22,8 @@ struct BackupCommand: RunnableCommand {
         discussion: """
             Each member is asked for a BGSAVE, and its snapshot is proven while it streams. Only proven snapshots are \
             committed. Exit code 3: some members failed, the rest is committed. Anything else but 0: nothing is.
-            """)
+            """
+    )
 
     @Option(help: ArgumentHelp("Store to write to: file:///dir or s3://bucket/prefix.", valueName: "url"))
     var to: String
@@ -33,7 +34,9 @@ struct BackupCommand: RunnableCommand {
     @Option(help: "Which members give a snapshot.")
     var members: BackupRequest.Choice = .each
 
-    @Option(help: "replication streams the snapshot over the wire; volume reads the file that BGSAVE leaves in --data-dir.")
+    @Option(
+        help: "replication streams the snapshot over the wire; volume reads the file that BGSAVE leaves in --data-dir."
+    )
     var source: SnapshotMethod = .replication
 
     @Option(help: "With --source volume: the server's data directory, as it is mounted here.")
@@ -61,16 +64,28 @@ struct BackupCommand: RunnableCommand {
     func execute() async throws -> ExitCode {
         let session = common.session()
         let chosen = try MemberFactory(
-            servers: servers, fitness: fitness, method: source, dataDirectory: dataDir
+            servers: servers,
+            fitness: fitness,
+            method: source,
+            dataDirectory: dataDir
         ).members(session)
         let request = BackupRequest(
-            name: name ?? chosen[0].endpoint.subjectName, members: chosen, choice: members,
-            compression: try compression.choice(), source: .init(kind: "endpoints"),
+            name: name ?? chosen[0].endpoint.subjectName,
+            members: chosen,
+            choice: members,
+            compression: try compression.choice(),
+            source: .init(kind: "endpoints"),
             tool: .init(name: "redoubt", version: redoubtVersion),
-            allowsWatchedPrimary: fitness.fromWatchedPrimary, runID: session.runID)
+            allowsWatchedPrimary: fitness.fromWatchedPrimary,
+            runID: session.runID
+        )
         let outcome = try await store.withStore(at: to, session) { store in
             let backup = Backup(
-                request, into: Catalog(store: store), meter: session.meter, logger: session.logger)
+                request,
+                into: Catalog(store: store),
+                meter: session.meter,
+                logger: session.logger
+            )
             return try await session.progress.show { try await backup.run() }
         }
         try session.result(BackupText(outcome).text, outcome.manifest)

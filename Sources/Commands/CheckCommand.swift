@@ -9,7 +9,9 @@ struct CheckCommand: RunnableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
         abstract: "Find out beforehand whether a backup would work here, with these rights.",
-        discussion: "Nothing is saved or changed; with --to, one small object is written to the store and removed again.")
+        discussion:
+            "Nothing is saved or changed; with --to, one small object is written to the store and removed again."
+    )
 
     @Option(help: ArgumentHelp("Store to look at too: file:///dir or s3://bucket/prefix.", valueName: "url"))
     var to: String?
@@ -26,7 +28,9 @@ struct CheckCommand: RunnableCommand {
     @OptionGroup(title: "Output") var common: CommonOptions
 
     func validate() throws {
-        if servers.endpoint.isEmpty && to == nil { throw ValidationError("give an --endpoint, a store with --to, or both") }
+        if servers.endpoint.isEmpty && to == nil {
+            throw ValidationError("give an --endpoint, a store with --to, or both")
+        }
         if (source == .volume) != (dataDir != nil) {
             throw ValidationError("--source volume and --data-dir need each other")
         }
@@ -37,7 +41,10 @@ struct CheckCommand: RunnableCommand {
         let check = Check(logger: session.logger)
         var findings: [Check.Finding] = []
         let members = try MemberFactory(
-            servers: servers, fitness: fitness, method: source, dataDirectory: dataDir
+            servers: servers,
+            fitness: fitness,
+            method: source,
+            dataDirectory: dataDir
         ).members(session)
         for member in members { findings += await check.run(member) }
         if let to {

@@ -23,7 +23,8 @@ package enum CommandReference {
         for command in RootCommand.configuration.subcommands {
             let name = command.configuration.commandName ?? ""
             sections.append(
-                block("redoubt \(name)", RootCommand.helpMessage(for: command, columns: columns)))
+                block("redoubt \(name)", RootCommand.helpMessage(for: command, columns: columns))
+            )
         }
         return sections.joined(separator: "\n\n") + "\n"
     }

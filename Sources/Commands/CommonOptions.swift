@@ -51,9 +51,18 @@ struct CommonOptions: ParsableArguments, Sendable {
         let logger = Logger(label: "redoubt") { _ in handler }
         let meter = ProgressMeter()
         return Session(
-            environment: environment, runID: runID, output: output, logger: logger, meter: meter,
+            environment: environment,
+            runID: runID,
+            output: output,
+            logger: logger,
+            meter: meter,
             progress: ProgressDisplay(
-                quiet ? .never : progress, meter: meter, logFormat: logFormat, logger: logger))
+                quiet ? .never : progress,
+                meter: meter,
+                logFormat: logFormat,
+                logger: logger
+            )
+        )
     }
 }
 

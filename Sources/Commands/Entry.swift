@@ -39,7 +39,8 @@ struct RootCommand: ParsableCommand {
         subcommands: [
             BackupCommand.self, ListCommand.self, ShowCommand.self, VerifyCommand.self, RestoreCommand.self,
             CheckCommand.self,
-        ])
+        ]
+    )
 }
 
 /// Where the program starts.
@@ -51,7 +52,9 @@ package enum Entry {
         var none = rlimit(rlim_cur: 0, rlim_max: 0)
         setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
         let code = await run(
-            Array(CommandLine.arguments.dropFirst()), environment: ProcessInfo.processInfo.environment)
+            Array(CommandLine.arguments.dropFirst()),
+            environment: ProcessInfo.processInfo.environment
+        )
         exit(code)
     }
 
@@ -83,7 +86,9 @@ package enum Entry {
             return interrupted.exitCode.rawValue
         } catch {
             return report(
-                Failure(wrapping: error, attempting: "run the command"), asJSON: command.common.output == .json)
+                Failure(wrapping: error, attempting: "run the command"),
+                asJSON: command.common.output == .json
+            )
         }
     }
 

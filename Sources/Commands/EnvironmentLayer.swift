@@ -43,7 +43,8 @@ package enum EnvironmentLayer {
         let given = Set(
             arguments.prefix { $0 != "--" }.compactMap { argument in
                 argument.hasPrefix("--") ? argument.dropFirst(2).split(separator: "=").first.map(String.init) : nil
-            })
+            }
+        )
         var added: [String] = []
         for option in known where !given.contains(option.name) {
             guard let value = environment[option.variable], !value.isEmpty else { continue }

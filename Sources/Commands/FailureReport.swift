@@ -40,7 +40,11 @@ package struct FailureReport {
     package var document: Document {
         Document(
             error: .init(
-                code: failure.code.rawValue, message: Redaction.apply(to: failure.description), hint: failure.hint,
-                exitCode: exitCode.rawValue))
+                code: failure.code.rawValue,
+                message: Redaction.apply(to: failure.description),
+                hint: failure.hint,
+                exitCode: exitCode.rawValue
+            )
+        )
     }
 }

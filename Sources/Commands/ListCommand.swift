@@ -8,7 +8,8 @@ struct ListCommand: RunnableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
         abstract: "Show the backups of a store, newest last.",
-        discussion: "Only complete backups are shown. One whose manifest cannot be read is reported, with exit code 4.")
+        discussion: "Only complete backups are shown. One whose manifest cannot be read is reported, with exit code 4."
+    )
 
     @OptionGroup var source: SourceStoreOptions
     @OptionGroup var common: CommonOptions
@@ -22,8 +23,10 @@ struct ListCommand: RunnableCommand {
         try session.result(listing.text, listing)
         guard let damaged = listing.damaged.first else { return .done }
         throw Failure(
-            .corruptManifest, "read \(listing.damaged.count) of \(entries.count) manifests: \(damaged.message)",
-            hint: "The other backups are whole. Nothing is restored from a set whose manifest cannot be read.")
+            .corruptManifest,
+            "read \(listing.damaged.count) of \(entries.count) manifests: \(damaged.message)",
+            hint: "The other backups are whole. Nothing is restored from a set whose manifest cannot be read."
+        )
     }
 }
 
@@ -58,7 +61,8 @@ private struct Listing: Encodable {
             case .complete(let manifest): backups.append(Backup(manifest))
             case .damaged(let name, let id, let failure):
                 damaged.append(
-                    Damaged(name: name, id: id.text, code: failure.code.rawValue, message: failure.description))
+                    Damaged(name: name, id: id.text, code: failure.code.rawValue, message: failure.description)
+                )
             }
         }
     }

@@ -34,7 +34,11 @@ struct MemberFactory {
         let endpoints = try servers.endpoints(session)
         return try zip(uniqueMemberNames(endpoints), endpoints).map { name, endpoint in
             BackupMember(
-                name: name, endpoint: endpoint, source: try source(endpoint, session), fitness: limits)
+                name: name,
+                endpoint: endpoint,
+                source: try source(endpoint, session),
+                fitness: limits
+            )
         }
     }
 }
@@ -50,9 +54,12 @@ extension MemberFactory {
             return ReplicationSource(
                 endpoint: endpoint,
                 options: .init(
-                    fitness: limits, allowsWatchedPrimary: fitness.fromWatchedPrimary,
-                    saveWaitSecondsMax: fitness.saveTimeout),
-                logger: session.logger)
+                    fitness: limits,
+                    allowsWatchedPrimary: fitness.fromWatchedPrimary,
+                    saveWaitSecondsMax: fitness.saveTimeout
+                ),
+                logger: session.logger
+            )
         case .volume:
             guard let dataDirectory else {
                 throw Failure(.usage, "take snapshots from a volume: --data-dir is missing")
@@ -60,9 +67,13 @@ extension MemberFactory {
             return VolumeSource(
                 endpoint: endpoint,
                 options: .init(
-                    dataDirectory: dataDirectory, fitness: limits, ignoresDiskHeadroom: fitness.ignoreDiskHeadroom,
-                    saveWaitSecondsMax: fitness.saveTimeout),
-                logger: session.logger)
+                    dataDirectory: dataDirectory,
+                    fitness: limits,
+                    ignoresDiskHeadroom: fitness.ignoreDiskHeadroom,
+                    saveWaitSecondsMax: fitness.saveTimeout
+                ),
+                logger: session.logger
+            )
         }
     }
 }

@@ -20,7 +20,8 @@ struct RestoreCommand: RunnableCommand {
             It ends in one of three ways. Restored: exit code 0. Nothing to restore, because a complete listing shows no \
             backup of that name, or because the folder holds data already: exit code 0, and it says so. An error: any \
             other exit code, the folder is as it was, and the server must not start.
-            """)
+            """
+    )
 
     @Argument(help: "latest, an id, or NAME/ID.")
     var backup = "latest"
@@ -37,7 +38,10 @@ struct RestoreCommand: RunnableCommand {
     @Option(help: "redis.conf of the server: says whether AOF is on, and how the files are called.")
     var serverConfig: String?
 
-    @Option(help: "Whether the server runs with appendonly. Where neither this nor a configuration says, files for both are written.")
+    @Option(
+        help:
+            "Whether the server runs with appendonly. Where neither this nor a configuration says, files for both are written."
+    )
     var appendonly: AppendOnlySetting?
 
     @Option(help: "Version of the server that will start: 7.0.15, valkey-9.1. A snapshot it cannot load is refused.")
@@ -60,7 +64,11 @@ struct RestoreCommand: RunnableCommand {
         let request = try await request()
         let outcome = try await source.store.withStore(at: source.from, session) { store in
             let restore = RestoreDataDirectory(
-                request, from: Catalog(store: store), meter: session.meter, logger: session.logger)
+                request,
+                from: Catalog(store: store),
+                meter: session.meter,
+                logger: session.logger
+            )
             return try await session.progress.show { try await restore.run() }
         }
         let report = RestoreReport(outcome, dataDirectory: dataDir)
@@ -76,10 +84,17 @@ struct RestoreCommand: RunnableCommand {
         target.ignoresObstacles = ignoreCompatibility
         target.maxMemoryBytes = configuration?.maxMemoryBytes
         return DataDirectoryRequest(
-            reference: try BackupReference(backup), name: source.name, member: member, path: dataDir,
-            mode: replace ? .replace : .freshOnly, fileNames: try configuration?.fileNames() ?? .standard,
-            purpose: purpose(configuration), target: target, owner: try owner.map(FileOwner.init(parsing:)),
-            isDryRun: dryRun)
+            reference: try BackupReference(backup),
+            name: source.name,
+            member: member,
+            path: dataDir,
+            mode: replace ? .replace : .freshOnly,
+            fileNames: try configuration?.fileNames() ?? .standard,
+            purpose: purpose(configuration),
+            target: target,
+            owner: try owner.map(FileOwner.init(parsing:)),
+            isDryRun: dryRun
+        )
     }
 
     /// What is said on the command line wins over the file; where nothing is said, the files serve either setting.
@@ -131,7 +146,9 @@ private struct RestoreReport: Encodable {
             detail = "the folder holds data (\(names)); --replace moves it to pre-restore-<id>/ and restores"
         case .nothingToRestore(let others):
             self.outcome = "nothing-to-restore"
-            let known = others.isEmpty ? "the store holds no backup" : "the store holds backups of \(others.joined(separator: ", "))"
+            let known =
+                others.isEmpty
+                ? "the store holds no backup" : "the store holds backups of \(others.joined(separator: ", "))"
             detail = "a complete listing shows no backup of that name: \(known)"
         }
     }
@@ -147,7 +164,8 @@ private struct RestoreReport: Encodable {
         case "restored", "would-restore":
             let size = "\(Quantity.count(keys ?? 0)) keys, \(Quantity.bytes(bytes ?? 0))"
             let moved = movedTo.map { "\nthe data from before is in \($0)/" } ?? ""
-            return "\(outcome): \(backup ?? ""), member \(member ?? ""), \(size), into \(dataDirectory)\n\(detail)\(moved)"
+            return
+                "\(outcome): \(backup ?? ""), member \(member ?? ""), \(size), into \(dataDirectory)\n\(detail)\(moved)"
         case "already-restored":
             return "already restored: \(backup ?? ""), member \(member ?? ""), in \(dataDirectory): \(detail)"
         case "left-alone":

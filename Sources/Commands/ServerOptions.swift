@@ -12,13 +12,20 @@ struct ServerOptions: ParsableArguments, Sendable {
         help: ArgumentHelp(
             "Server, may be repeated: redis://[user[:password]@]host[:port], rediss:// for TLS, valkey://, valkeys://, "
                 + "unix://path.",
-            valueName: "url"))
+            valueName: "url"
+        )
+    )
     var endpoint: [String] = []
 
     @Option(help: ArgumentHelp("ACL user to log in as, where the URL names none.", valueName: "name"))
     var user: String?
 
-    @Option(help: ArgumentHelp("File with the password. Otherwise REDISCLI_AUTH, REDIS_PASSWORD, or the URL.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "File with the password. Otherwise REDISCLI_AUTH, REDIS_PASSWORD, or the URL.",
+            valueName: "file"
+        )
+    )
     var passwordFile: String?
 
     @Option(help: ArgumentHelp("Certificates that the server's own must descend from.", valueName: "file"))
@@ -30,7 +37,12 @@ struct ServerOptions: ParsableArguments, Sendable {
     @Option(help: ArgumentHelp("Key of that certificate.", valueName: "file"))
     var key: String?
 
-    @Option(help: ArgumentHelp("Name to ask for and to verify with TLS, where it is not the host of the URL.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp(
+            "Name to ask for and to verify with TLS, where it is not the host of the URL.",
+            valueName: "name"
+        )
+    )
     var sni: String?
 
     @Flag(help: "Do not verify the certificate of the server. The password then goes to whoever answers.")
@@ -59,8 +71,10 @@ struct ServerOptions: ParsableArguments, Sendable {
             }
             if url.user == nil { url.user = user }
             let endpoint = RedisEndpoint(
-                url: url, tls: try tls(),
-                deadlines: RedisDeadlines(connectSeconds: connectTimeout, noProgressSeconds: timeout))
+                url: url,
+                tls: try tls(),
+                deadlines: RedisDeadlines(connectSeconds: connectTimeout, noProgressSeconds: timeout)
+            )
             if endpoint.sendsPasswordInClear {
                 session.logger.warning("the password goes to \(endpoint) without TLS: anybody on the way can read it")
             }
@@ -115,7 +129,8 @@ extension RedisEndpoint {
     /// The text as a component of a key: what cannot stand there becomes a hyphen.
     private static func component(_ text: String) -> String {
         let allowed = text.prefix(100).map { character in
-            character.isASCII && (character.isLetter || character.isNumber || "._-".contains(character)) ? character : "-"
+            character.isASCII && (character.isLetter || character.isNumber || "._-".contains(character))
+                ? character : "-"
         }
         let name = String(allowed.drop { $0 == "." })
         return name.isEmpty ? "server" : name

@@ -6,7 +6,9 @@ import Failures
 
 struct ShowCommand: RunnableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Show one backup: its members and what is known of each snapshot.")
+        commandName: "show",
+        abstract: "Show one backup: its members and what is known of each snapshot."
+    )
 
     @Argument(help: "latest, an id, or NAME/ID.")
     var backup = "latest"
@@ -45,7 +47,9 @@ struct ManifestText {
 
     private static func lines(of member: Manifest.Member) -> [String] {
         var lines = ["\(member.member)  \(member.role ?? "")"]
-        if let server = member.server { lines.append("  server    \(server.product) \(server.version), \(server.mode)") }
+        if let server = member.server {
+            lines.append("  server    \(server.product) \(server.version), \(server.mode)")
+        }
         if let replication = member.replication {
             lines.append("  history   \(replication.id) at \(replication.offset)")
         }
@@ -55,7 +59,9 @@ struct ManifestText {
             lines.append("            \(Quantity.bytes(stored.bytes)), \(stored.compression), SHA-256 \(stored.sha256)")
         }
         if let seconds = member.seconds {
-            lines.append("  took      \(Quantity.seconds(seconds.save)) to save, \(Quantity.seconds(seconds.stream)) to stream")
+            lines.append(
+                "  took      \(Quantity.seconds(seconds.save)) to save, \(Quantity.seconds(seconds.stream)) to stream"
+            )
         }
         for warning in member.warnings ?? [] { lines.append("  warning   \(warning)") }
         if let error = member.error { lines.append("  failed    \(error.message) [\(error.code)]") }

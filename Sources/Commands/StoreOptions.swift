@@ -25,7 +25,9 @@ struct StoreOptions: ParsableArguments, Sendable {
     @Option(help: "Size of a part in MiB, 5 to 5120. Chosen by itself from the size of the snapshot.")
     var partSize: Int?
 
-    @Flag(help: "Do not verify the certificate of the store. Whoever is in between can then read and change every backup.")
+    @Flag(
+        help: "Do not verify the certificate of the store. Whoever is in between can then read and change every backup."
+    )
     var storeInsecure = false
 
     func validate() throws {
@@ -58,7 +60,9 @@ struct SourceStoreOptions: ParsableArguments, Sendable {
     @Option(help: ArgumentHelp("Store to read from: file:///dir or s3://bucket/prefix.", valueName: "url"))
     var from: String
 
-    @Option(help: "Subject of the backups: <namespace>.<statefulset>, or the host. May be left out where there is only one.")
+    @Option(
+        help: "Subject of the backups: <namespace>.<statefulset>, or the host. May be left out where there is only one."
+    )
     var name: String?
 
     @OptionGroup var store: StoreOptions

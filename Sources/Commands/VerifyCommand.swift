@@ -12,7 +12,8 @@ struct VerifyCommand: RunnableCommand {
         discussion: """
             With --from, BACKUP is latest, an id, or NAME/ID. Without it, BACKUP is a file: an RDB, or one that is \
             compressed (.zst, .gz). Exit code 4 when anything is not what it should be.
-            """)
+            """
+    )
 
     @Argument(help: "latest, an id, NAME/ID, or without --from the path of a file.")
     var backup: String?
@@ -53,8 +54,11 @@ struct VerifyCommand: RunnableCommand {
         guard let failure = findings.compactMap(\.failure).first else { return .done }
         let count = findings.filter { $0.failure != nil }.count
         throw Failure(
-            failure.code, "verify \(manifest.name)/\(manifest.id): \(count) of \(findings.count) members failed",
-            cause: failure, hint: failure.hint ?? "Restore another member of the set, or another backup.")
+            failure.code,
+            "verify \(manifest.name)/\(manifest.id): \(count) of \(findings.count) members failed",
+            cause: failure,
+            hint: failure.hint ?? "Restore another member of the set, or another backup."
+        )
     }
 }
 
@@ -87,9 +91,13 @@ private struct SetReport: Encodable {
         id = manifest.id.text
         members = findings.map { finding in
             Member(
-                member: finding.member.member, proven: finding.failure == nil, seconds: finding.seconds,
-                rawBytes: finding.member.rdb?.bytes ?? 0, keys: finding.member.rdb?.keyCount ?? 0,
-                error: finding.failure.map { .init(code: $0.code.rawValue, message: $0.description) })
+                member: finding.member.member,
+                proven: finding.failure == nil,
+                seconds: finding.seconds,
+                rawBytes: finding.member.rdb?.bytes ?? 0,
+                keys: finding.member.rdb?.keyCount ?? 0,
+                error: finding.failure.map { .init(code: $0.code.rawValue, message: $0.description) }
+            )
         }
     }
 

@@ -24,6 +24,7 @@ extension S3Store {
     package static let partSizeBytesMax = 5 << 30
     /// What S3 allows.
     package static let partsMax = 10_000
+    private static let cancellationGrace = Duration.seconds(3)
     /// How many parts are planned for; the rest is room for an estimate that was too low.
     private static let partsPlanned: Int64 = 9_000
 
@@ -64,7 +65,10 @@ extension S3Store {
         let identity = Self.newIdentity()
         operation.query = [("uploads", "")]
         operation.headers = [("Content-Type", "application/octet-stream"), (Self.identityHeader, identity)]
-        let id = try await exchange.perform(operation, read: S3Answers.uploadID)
+        // An upload that was begun without our hearing of its id could not be aborted.
+        let id = try await withCancellationGrace(Self.cancellationGrace) { [exchange, operation] in
+            try await exchange.perform(operation, read: S3Answers.uploadID)
+        }
         provider.hasSeenBucket.value = true
         return S3Upload(key: key, id: id, identity: identity)
     }

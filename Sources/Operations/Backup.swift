@@ -54,8 +54,14 @@ package struct Backup: Sendable {
 
             // Commit: the members become visible, the store says what it holds, and the manifest makes the set exist.
             let manifest = Manifest(
-                id: id, name: request.name, startedAt: startedAt, finishedAt: .now(), tool: request.tool,
-                source: request.source, members: taken.members.sorted { $0.member < $1.member })
+                id: id,
+                name: request.name,
+                startedAt: startedAt,
+                finishedAt: .now(),
+                tool: request.tool,
+                source: request.source,
+                members: taken.members.sorted { $0.member < $1.member }
+            )
             try await writer.commit(manifest, staged: taken.staged, under: lease)
             return BackupOutcome(manifest: manifest, omissions: plan.omissions)
         }
@@ -110,19 +116,28 @@ package struct Backup: Sendable {
             meter.begin("backup \(name)", expectedBytes: expected)
             defer { meter.end() }
             let recorded = try await SnapshotPipeline.record(
-                snapshot, of: "the snapshot of \(name)", with: request.compression, meter: meter
+                snapshot,
+                of: "the snapshot of \(name)",
+                with: request.compression,
+                meter: meter
             ) { chunks in
                 try await writer.stage(
-                    member: name, suffix: ".rdb" + request.compression.fileSuffix, estimatedBytes: expected,
-                    from: chunks)
+                    member: name,
+                    suffix: ".rdb" + request.compression.fileSuffix,
+                    estimatedBytes: expected,
+                    from: chunks
+                )
             }
             var member = candidate.described(error: nil)
             member.method = candidate.member.source.method
             member.replication = snapshot.replication.map { .init(id: $0.id, offset: $0.offset) }
             member.rdb = Manifest.Snapshot(recorded.proof)
             member.stored = Manifest.Stored(
-                key: recorded.staged.key.description, bytes: recorded.staged.bytes, sha256: recorded.storedSHA256,
-                compression: request.compression.name)
+                key: recorded.staged.key.description,
+                bytes: recorded.staged.bytes,
+                sha256: recorded.storedSHA256,
+                compression: request.compression.name
+            )
             let seconds = (ContinuousClock.now - begun) / .seconds(1)
             member.seconds = .init(save: snapshot.saveSeconds.inMilliseconds, stream: seconds.inMilliseconds)
             logger.info("\(name): \(recorded.proof.summary.keyCount) keys, proven")

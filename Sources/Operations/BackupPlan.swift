@@ -70,10 +70,14 @@ package struct BackupPlan: Sendable {
 
     private static func nobodyLeft(_ omissions: [Omission]) -> Failure {
         let names = omissions.map(\.member).joined(separator: ", ")
-        guard let first = omissions.first else { return Failure(.noFitMember, "find a member to back up: there is none") }
+        guard let first = omissions.first else {
+            return Failure(.noFitMember, "find a member to back up: there is none")
+        }
         return Failure(
-            .guardRefused, "back up \(names): \(first.reason)",
-            hint: "Name a replica with --endpoint, choose with --members each, or override the guard that is named.")
+            .guardRefused,
+            "back up \(names): \(first.reason)",
+            hint: "Name a replica with --endpoint, choose with --members each, or override the guard that is named."
+        )
     }
 
     /// Fit members first, replicas before primaries, and of those the one that is furthest in its history.
@@ -114,8 +118,11 @@ extension BackupPlan.Candidate {
         var described = Manifest.Member(member: member.name, role: info?.role?.rawValue)
         if let info {
             described.server = Manifest.Server(
-                product: info.product.rawValue, version: info.versionText ?? "unknown", runId: info.runID ?? "unknown",
-                mode: info.mode?.rawValue ?? "standalone")
+                product: info.product.rawValue,
+                version: info.versionText ?? "unknown",
+                runId: info.runID ?? "unknown",
+                mode: info.mode?.rawValue ?? "standalone"
+            )
         }
         described.error = error.map { Manifest.Problem(code: $0.code.rawValue, message: $0.description) }
         return described

@@ -91,8 +91,11 @@ extension Failure {
         }
         guard failures.count > 1 else { return worst }
         return Failure(
-            worst.code, "back up \(failures.count) members: none gave a proven snapshot, and nothing was stored",
-            cause: worst, hint: worst.hint)
+            worst.code,
+            "back up \(failures.count) members: none gave a proven snapshot, and nothing was stored",
+            cause: worst,
+            hint: worst.hint
+        )
     }
 }
 

@@ -44,8 +44,12 @@ extension Check {
             return Finding(store.location, "remove", .good, "and removed")
         } catch {
             return Finding(
-                store.location, "remove", .warning, "\(Failure(wrapping: error, attempting: "remove \(key)"))",
-                hint: "A backup works without this right, but cannot clean up after a run that was killed.")
+                store.location,
+                "remove",
+                .warning,
+                "\(Failure(wrapping: error, attempting: "remove \(key)"))",
+                hint: "A backup works without this right, but cannot clean up after a run that was killed."
+            )
         }
     }
 
@@ -54,7 +58,11 @@ extension Check {
             let count = try await store.list(under: .root).count
             return Finding(store.location, "list", .good, "\(count) objects")
         } catch {
-            return Finding(store.location, "list", failed: Failure(wrapping: error, attempting: "list \(store.location)"))
+            return Finding(
+                store.location,
+                "list",
+                failed: Failure(wrapping: error, attempting: "list \(store.location)")
+            )
         }
     }
 
@@ -64,7 +72,11 @@ extension Check {
             return Finding(subject, "clock", .good, "within \(clockSkewSecondsMax) s of ours")
         }
         return Finding(
-            subject, "clock", .warning, "our clock is \(skew) s ahead of the store's",
-            hint: "Set the clock of this machine: S3 refuses requests that are 15 minutes off.")
+            subject,
+            "clock",
+            .warning,
+            "our clock is \(skew) s ahead of the store's",
+            hint: "Set the clock of this machine: S3 refuses requests that are 15 minutes off."
+        )
     }
 }

@@ -78,7 +78,12 @@ package struct Check: Sendable {
 
     private static func connection(_ member: BackupMember, _ info: ServerInfo) -> Finding {
         let version = "\(info.product.rawValue) \(info.versionText ?? "of an unknown version")"
-        return Finding(member.name, "connection", .good, "\(member.endpoint) is \(version), \(info.role?.rawValue ?? "?")")
+        return Finding(
+            member.name,
+            "connection",
+            .good,
+            "\(member.endpoint) is \(version), \(info.role?.rawValue ?? "?")"
+        )
     }
 
     private static func fitness(_ member: BackupMember, _ info: ServerInfo) -> Finding {
@@ -93,20 +98,35 @@ package struct Check: Sendable {
         if info.isAOFEnabled == true {
             findings.append(
                 Finding(
-                    member.name, "persistence", .warning, "appendonly is on: the server ignores a dump.rdb at its start",
-                    hint: "Restore with --server-config or --appendonly yes, so that the AOF is written too."))
+                    member.name,
+                    "persistence",
+                    .warning,
+                    "appendonly is on: the server ignores a dump.rdb at its start",
+                    hint: "Restore with --server-config or --appendonly yes, so that the AOF is written too."
+                )
+            )
         }
         if info.lastSaveSucceeded == false {
             findings.append(
                 Finding(
-                    member.name, "persistence", .warning, "the server's last save failed",
-                    hint: "Its log says why; until a save succeeds it may refuse writes."))
+                    member.name,
+                    "persistence",
+                    .warning,
+                    "the server's last save failed",
+                    hint: "Its log says why; until a save succeeds it may refuse writes."
+                )
+            )
         }
         if let used = info.usedMemoryBytes, let limit = info.maxMemoryBytes, limit > 0, used > limit / 10 * 9 {
             findings.append(
                 Finding(
-                    member.name, "memory", .warning, "\(used) of \(limit) bytes are used: a fork may need more",
-                    hint: "Leave room for copy-on-write between maxmemory and the limit of the container."))
+                    member.name,
+                    "memory",
+                    .warning,
+                    "\(used) of \(limit) bytes are used: a fork may need more",
+                    hint: "Leave room for copy-on-write between maxmemory and the limit of the container."
+                )
+            )
         }
         return findings
     }
@@ -125,10 +145,14 @@ package struct Check: Sendable {
         if reply.text == "OK" { return Finding(member.name, item, .good, "user \(user) may") }
         if let text = reply.text {
             return Finding(
-                member.name, item,
+                member.name,
+                item,
                 failed: Failure(
-                    .permissionDenied, "\(member.endpoint) says of user \(user): \(text)",
-                    hint: "Type on the server: ACL SETUSER \(user) +\(command[0].lowercased())"))
+                    .permissionDenied,
+                    "\(member.endpoint) says of user \(user): \(text)",
+                    hint: "Type on the server: ACL SETUSER \(user) +\(command[0].lowercased())"
+                )
+            )
         }
         guard let harmless = Self.harmlessForm(of: command, info) else {
             return Finding(member.name, item, .warning, "cannot be found out without running it")
@@ -136,10 +160,14 @@ package struct Check: Sendable {
         let error = try await connection.reply(to: RESPCommand(harmless)).error
         if error?.kind == "NOPERM" {
             return Finding(
-                member.name, item,
+                member.name,
+                item,
                 failed: Failure(
-                    .permissionDenied, "\(member.endpoint) answered: \(error?.description ?? "")",
-                    hint: "Type on the server: ACL SETUSER \(user) +\(command[0].lowercased())"))
+                    .permissionDenied,
+                    "\(member.endpoint) answered: \(error?.description ?? "")",
+                    hint: "Type on the server: ACL SETUSER \(user) +\(command[0].lowercased())"
+                )
+            )
         }
         return Finding(member.name, item, .good, "user \(user) may")
     }
@@ -157,11 +185,20 @@ package struct Check: Sendable {
         switch try await connection.isWatchedBySentinel() {
         case true?:
             return Finding(
-                member.name, "sentinel", .warning, "Sentinel watches this primary: a backup leaves it out",
-                hint: "Its replicas are backed up; --from-watched-primary takes it all the same.")
+                member.name,
+                "sentinel",
+                .warning,
+                "Sentinel watches this primary: a backup leaves it out",
+                hint: "Its replicas are backed up; --from-watched-primary takes it all the same."
+            )
         case false?: return Finding(member.name, "sentinel", .good, "no Sentinel watches it")
         case nil:
-            return Finding(member.name, "sentinel", .warning, "cannot be found out: the right to CLIENT LIST is missing")
+            return Finding(
+                member.name,
+                "sentinel",
+                .warning,
+                "cannot be found out: the right to CLIENT LIST is missing"
+            )
         }
     }
 }

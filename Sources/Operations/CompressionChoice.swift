@@ -36,12 +36,16 @@ package struct CompressionChoice: Sendable, Hashable {
             return try await body(
                 raw.transformed(
                     { chunk in try compressor.withLock { try $0.compress(chunk) } },
-                    finish: { try compressor.withLock { try $0.finish() } }))
+                    finish: { try compressor.withLock { try $0.finish() } }
+                )
+            )
         case .gzip:
             let cores = ProcessInfo.processInfo.activeProcessorCount
             return try await raw.rechunked(to: GzipMember.blockBytes).mappedConcurrently(
-                width: cores, transform: { block in try GzipMember.compress(block, level: level) },
-                reading: body)
+                width: cores,
+                transform: { block in try GzipMember.compress(block, level: level) },
+                reading: body
+            )
         }
     }
 }
@@ -55,8 +59,10 @@ extension SnapshotPipeline {
     static func decompressed(_ stored: ByteStream, _ name: String, bytesMax: Int64) throws -> ByteStream {
         guard let format = CompressionFormat(rawValue: name) else {
             throw Failure(
-                .unsupported, "decompress with \(String(reflecting: name)): that is not known here",
-                hint: "Use a newer redoubt.")
+                .unsupported,
+                "decompress with \(String(reflecting: name)): that is not known here",
+                hint: "Use a newer redoubt."
+            )
         }
         return try decompressed(stored, format, bytesMax: bytesMax)
     }
@@ -75,6 +81,7 @@ extension SnapshotPipeline {
         return stored.expanded(
             feed: { chunk in decompressor.withLock { $0.feed(chunk) } },
             drain: { try decompressor.withLock { try $0.drain() } },
-            finish: { try decompressor.withLock { try $0.finish() } })
+            finish: { try decompressor.withLock { try $0.finish() } }
+        )
     }
 }

@@ -51,7 +51,11 @@ package struct DataDirectoryRequest: Sendable {
     /// The files that make the server load a snapshot.
     func layout(rdbVersion: Int) throws -> PersistenceLayout {
         try PersistenceLayout(
-            names: fileNames, purpose: purpose, serverMajorVersion: target.version?.major, rdbVersion: rdbVersion)
+            names: fileNames,
+            purpose: purpose,
+            serverMajorVersion: target.version?.major,
+            rdbVersion: rdbVersion
+        )
     }
 }
 
@@ -73,16 +77,20 @@ struct MemberChoice {
             if let member = stored.first(where: { $0.member == name }) { return member }
             let reason = manifest.members.first { $0.member == name }?.error?.message
             throw Failure(
-                .noSuchBackup, "restore \(name) of \(set): the set holds no snapshot of it\(reason.map { ": \($0)" } ?? "")",
-                hint: "It holds: \(names).")
+                .noSuchBackup,
+                "restore \(name) of \(set): the set holds no snapshot of it\(reason.map { ": \($0)" } ?? "")",
+                hint: "It holds: \(names)."
+            )
         }
         guard let best = stored.max(by: { ($0.replication?.offset ?? -1) < ($1.replication?.offset ?? -1) }) else {
             throw Failure(.noSuchBackup, "restore \(set): it holds no snapshot")
         }
         guard stored.count == 1 || Set(stored.map { $0.replication?.id ?? $0.member }).count == 1 else {
             throw Failure(
-                .usage, "choose a member of \(set): its members do not share one history",
-                hint: "Add --member with one of: \(names).")
+                .usage,
+                "choose a member of \(set): its members do not share one history",
+                hint: "Add --member with one of: \(names)."
+            )
         }
         return best
     }

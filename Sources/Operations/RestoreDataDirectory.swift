@@ -100,9 +100,15 @@ package struct RestoreDataDirectory: Sendable {
             throw Failure(.noSuchBackup, "restore \(member.member): the set holds no snapshot of it")
         }
         return RestoreRequest(
-            restoreID: try RestoreID(manifest.id.text), backupID: "\(manifest.name)/\(manifest.id)",
-            member: member.member, bytes: rdb.bytes, sha256: rdb.sha256,
-            layout: try request.layout(rdbVersion: rdb.version), mode: request.mode, owner: request.owner)
+            restoreID: try RestoreID(manifest.id.text),
+            backupID: "\(manifest.name)/\(manifest.id)",
+            member: member.member,
+            bytes: rdb.bytes,
+            sha256: rdb.sha256,
+            layout: try request.layout(rdbVersion: rdb.version),
+            mode: request.mode,
+            owner: request.owner
+        )
     }
 
     /// Where a subject has no backup, the names of those that have one: for whoever mistyped it.

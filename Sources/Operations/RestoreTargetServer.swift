@@ -26,8 +26,10 @@ package struct RestoreTargetServer: Sendable, Hashable {
         let rest = lowered.dropFirst(product?.count ?? 0).drop { "-:= v".contains($0) }
         guard let version = ServerVersion(String(rest)) else {
             throw Failure(
-                .usage, "read \(String(reflecting: text)) as the version of a server: it is none",
-                hint: "Give 7.0.15, redis-7.2 or valkey-9.1.")
+                .usage,
+                "read \(String(reflecting: text)) as the version of a server: it is none",
+                hint: "Give 7.0.15, redis-7.2 or valkey-9.1."
+            )
         }
         self.product = product == "valkey" ? .valkey : .redis
         self.version = version
@@ -43,7 +45,8 @@ extension RestoreTargetServer {
             .guardRefused,
             "restore \(member.member): the server could not load it: "
                 + obstacles.map(\.description).joined(separator: "; "),
-            hint: "Restore into a server that can. --ignore-compatibility restores all the same.")
+            hint: "Restore into a server that can. --ignore-compatibility restores all the same."
+        )
     }
 
     /// A version that is not known is taken for the newest of the product that wrote the snapshot: what the configuration
@@ -51,8 +54,12 @@ extension RestoreTargetServer {
     private func server(for snapshot: Manifest.Snapshot) -> RDBServer {
         let isValkey = version == nil ? snapshot.version >= Self.valkeyVersionMin : product == .valkey
         return RDBServer(
-            isValkey ? .valkey : .redis, version?.major ?? .max, version?.minor ?? .max,
-            databases: databases.map(UInt64.init), memoryBytesMax: maxMemoryBytes)
+            isValkey ? .valkey : .redis,
+            version?.major ?? .max,
+            version?.minor ?? .max,
+            databases: databases.map(UInt64.init),
+            memoryBytesMax: maxMemoryBytes
+        )
     }
 
     /// RDB versions from here on belong to Valkey.
@@ -63,7 +70,11 @@ extension RDBRequirements {
     /// What a snapshot asks of a server, by its manifest alone.
     fileprivate init(_ snapshot: Manifest.Snapshot) {
         self.init(
-            version: snapshot.version, modules: snapshot.modules, functions: snapshot.functions,
-            highestDatabase: snapshot.keys.keys.compactMap(UInt64.init).max(), usedMemoryBytes: snapshot.usedMemory)
+            version: snapshot.version,
+            modules: snapshot.modules,
+            functions: snapshot.functions,
+            highestDatabase: snapshot.keys.keys.compactMap(UInt64.init).max(),
+            usedMemoryBytes: snapshot.usedMemory
+        )
     }
 }

@@ -52,7 +52,8 @@ package enum SnapshotPipeline {
             finish: {
                 try prover.finish()
                 return []
-            })
+            }
+        )
         let staged = try await proven.withOverlap(depth: chunksAhead) { raw in
             try await compression.compressed(raw) { stored in
                 try await stage(stored.observed { chunk in storedDigest.withLock { $0.update(chunk) } })
@@ -70,10 +71,13 @@ package enum SnapshotPipeline {
         }
     }
 
-    private static func check(_ proof: SnapshotProof, against snapshot: SnapshotStream, of subject: String) async throws {
+    private static func check(_ proof: SnapshotProof, against snapshot: SnapshotStream, of subject: String) async throws
+    {
         if let announced = snapshot.announcedBytes, announced != proof.summary.bytes {
             throw Failure(
-                .truncated, "prove \(subject): \(proof.summary.bytes) bytes came, the server announced \(announced)")
+                .truncated,
+                "prove \(subject): \(proof.summary.bytes) bytes came, the server announced \(announced)"
+            )
         }
         try await snapshot.accept(proof.summary)
     }
@@ -103,7 +107,8 @@ package enum SnapshotPipeline {
             finish: {
                 try storedDigest.finish()
                 return []
-            })
+            }
+        )
         return try await held.withOverlap(depth: chunksAhead) { compressed in
             let raw = try decompressed(compressed, object.compression, bytesMax: expected.bytes)
             return try await reader(
@@ -118,7 +123,9 @@ package enum SnapshotPipeline {
                             throw Failure(.digestMismatch, "verify \(subject): \(difference)")
                         }
                         return []
-                    }))
+                    }
+                )
+            )
         }
     }
 }
@@ -142,7 +149,8 @@ private final class StoredDigest: Sendable {
         guard bytes <= expected.bytes else {
             throw Failure(
                 .digestMismatch,
-                "verify \(subject): \(expected.key) has more than the \(expected.bytes) bytes that the manifest says")
+                "verify \(subject): \(expected.key) has more than the \(expected.bytes) bytes that the manifest says"
+            )
         }
     }
 
@@ -152,7 +160,8 @@ private final class StoredDigest: Sendable {
             throw Failure(
                 .digestMismatch,
                 "verify \(subject): \(expected.key) has \(bytes) bytes with the SHA-256 \(sha256), "
-                    + "the manifest says \(expected.bytes) and \(expected.sha256)")
+                    + "the manifest says \(expected.bytes) and \(expected.sha256)"
+            )
         }
     }
 }

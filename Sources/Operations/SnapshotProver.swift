@@ -80,7 +80,8 @@ extension Manifest.Snapshot {
             types: summary.types,
             usedMemory: summary.usedMemoryBytes,
             modules: summary.modules,
-            functions: summary.functions)
+            functions: summary.functions
+        )
     }
 
     /// The first thing in which a proof differs from what the manifest says, or `nil` if it is the same snapshot.

@@ -58,8 +58,11 @@ package struct Survey: Sendable {
                 let info = try await connection.info()
                 let isWatched = info.role == .primary ? try await connection.isWatchedBySentinel() : false
                 return Answer(
-                    member: member, info: info, failure: member.fitness.unfitness(of: info, member: member.name),
-                    isWatchedBySentinel: isWatched)
+                    member: member,
+                    info: info,
+                    failure: member.fitness.unfitness(of: info, member: member.name),
+                    isWatchedBySentinel: isWatched
+                )
             }
         } catch {
             let failure = Failure(wrapping: error, attempting: "ask \(member.name) how it does")

@@ -89,8 +89,10 @@ extension Catalog {
             return try await store.withObject(key) { _, chunks in try await body(chunks) }
         } catch let failure as Failure where failure.code == .noSuchObject {
             throw Failure(
-                .digestMismatch, "read \(key) in \(store.location): the manifest names it, and it is not there",
-                hint: "Something else removed it. Choose another member or another backup.")
+                .digestMismatch,
+                "read \(key) in \(store.location): the manifest names it, and it is not there",
+                hint: "Something else removed it. Choose another member or another backup."
+            )
         }
     }
 }

@@ -13,18 +13,36 @@ struct ManifestTests {
         good.replication = .init(id: String(repeating: "ab", count: 20), offset: 1234)
         good.method = "replication"
         good.rdb = .init(
-            version: 10, bytes: 300, sha256: String(repeating: "0a", count: 32), crc64: "00000000000000ff",
-            createdAt: id.time, keys: ["0": 3, "7": 1], expires: 2, types: ["string": 4], usedMemory: 1000,
-            modules: [], functions: 1)
+            version: 10,
+            bytes: 300,
+            sha256: String(repeating: "0a", count: 32),
+            crc64: "00000000000000ff",
+            createdAt: id.time,
+            keys: ["0": 3, "7": 1],
+            expires: 2,
+            types: ["string": 4],
+            usedMemory: 1000,
+            modules: [],
+            functions: 1
+        )
         good.stored = .init(
-            key: "prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst", bytes: 100,
-            sha256: String(repeating: "0b", count: 32), compression: "zstd")
+            key: "prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst",
+            bytes: 100,
+            sha256: String(repeating: "0b", count: 32),
+            compression: "zstd"
+        )
         good.seconds = .init(save: 0.25, stream: 1.5)
         var bad = Manifest.Member(member: "redis-2")
         bad.error = .init(code: "replica-link-down", message: "the link is down")
         return Manifest(
-            id: id, name: "prod.redis", startedAt: id.time, finishedAt: id.time,
-            tool: .init(name: "redoubt", version: "1"), source: .init(kind: "endpoints"), members: [good, bad])
+            id: id,
+            name: "prod.redis",
+            startedAt: id.time,
+            finishedAt: id.time,
+            tool: .init(name: "redoubt", version: "1"),
+            source: .init(kind: "endpoints"),
+            members: [good, bad]
+        )
     }
 
     @Test func aManifestReadsBackAsItWasWritten() throws {
@@ -54,10 +72,16 @@ struct ManifestTests {
     }
 
     @Test(arguments: [
-        ("\"prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst\"", "\"prod.redis/20261122T153000Z-7f3a/../../etc/passwd\""),
+        (
+            "\"prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst\"",
+            "\"prod.redis/20261122T153000Z-7f3a/../../etc/passwd\""
+        ),
         ("\"prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst\"", "\"/etc/passwd\""),
         ("\"prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst\"", "\"other/20261122T153000Z-7f3a/redis-1.rdb.zst\""),
-        ("\"prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst\"", "\"prod.redis/20261122T153000Z-7f3b/redis-1.rdb.zst\""),
+        (
+            "\"prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst\"",
+            "\"prod.redis/20261122T153000Z-7f3b/redis-1.rdb.zst\""
+        ),
         ("\"redis-2\"", "\"redis-1\""), ("\"redis-2\"", "\"..\""), ("\"redis-2\"", "\"a/b\""), ("\"redis-2\"", "\"\""),
         ("\"prod.redis\"", "\"../x\""), ("\"bytes\" : 100", "\"bytes\" : -1"), ("\"bytes\" : 300", "\"bytes\" : 1e99"),
         (String(repeating: "0a", count: 32), String(repeating: "0A", count: 32)),

@@ -18,7 +18,11 @@ struct SetWriterTests {
 
         func stage(_ text: String) async throws -> any StagedObject {
             try await writer.stage(
-                member: "redis-1", suffix: ".rdb.zst", estimatedBytes: nil, from: ByteStream([Array(text.utf8)]))
+                member: "redis-1",
+                suffix: ".rdb.zst",
+                estimatedBytes: nil,
+                from: ByteStream([Array(text.utf8)])
+            )
         }
 
         func keys() async throws -> [String] {
@@ -34,7 +38,8 @@ struct SetWriterTests {
             var rig = Rig(
                 catalog: Catalog(store: store),
                 writer: SetWriter(name: manifest.name, id: manifest.id, store: store, logger: Self.logger),
-                manifest: manifest)
+                manifest: manifest
+            )
             try await body(&rig)
         }
     }
@@ -47,8 +52,10 @@ struct SetWriterTests {
             try await rig.writer.commit(rig.manifest, staged: [staged], under: nil)
             #expect(
                 try await rig.keys() == [
-                    "prod.redis/20261122T153000Z-7f3a/manifest.json", "prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst",
-                ])
+                    "prod.redis/20261122T153000Z-7f3a/manifest.json",
+                    "prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst",
+                ]
+            )
             #expect(try await rig.catalog.require(.latest, name: nil) == rig.manifest)
             #expect(try await rig.catalog.require(.id(rig.manifest.id), name: nil) == rig.manifest)
         }
@@ -82,19 +89,33 @@ struct SetWriterTests {
             try await rig.writer.commit(rig.manifest, staged: [staged], under: nil)
             let dead = try #require(BackupID("20261123T000000Z-dead"))
             let deadWriter = SetWriter(
-                name: rig.manifest.name, id: dead, store: rig.catalog.store, logger: Self.logger)
+                name: rig.manifest.name,
+                id: dead,
+                store: rig.catalog.store,
+                logger: Self.logger
+            )
             let visible = try await deadWriter.stage(
-                member: "redis-1", suffix: ".rdb", estimatedBytes: nil, from: ByteStream([[1, 2, 3]]))
+                member: "redis-1",
+                suffix: ".rdb",
+                estimatedBytes: nil,
+                from: ByteStream([[1, 2, 3]])
+            )
             _ = try await visible.commit()
             _ = try await deadWriter.stage(
-                member: "redis-2", suffix: ".rdb", estimatedBytes: nil, from: ByteStream([[1, 2, 3]]))
+                member: "redis-2",
+                suffix: ".rdb",
+                estimatedBytes: nil,
+                from: ByteStream([[1, 2, 3]])
+            )
             try await rig.catalog.store.create(ObjectKey([rig.manifest.name, "notes.txt"]), [1])
             #expect(try await rig.catalog.removeLeftovers(of: rig.manifest.name, logger: Self.logger) == 2)
             #expect(
                 try await rig.keys() == [
-                    "prod.redis/20261122T153000Z-7f3a/manifest.json", "prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst",
+                    "prod.redis/20261122T153000Z-7f3a/manifest.json",
+                    "prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst",
                     "prod.redis/notes.txt",
-                ])
+                ]
+            )
             #expect(try await rig.catalog.removeLeftovers(of: rig.manifest.name, logger: Self.logger) == 0)
             #expect(try await rig.catalog.removeLeftovers(of: "another", logger: Self.logger) == 0)
         }
@@ -106,7 +127,9 @@ struct SetWriterTests {
             try await rig.writer.commit(rig.manifest, staged: [staged], under: nil)
             let later = try #require(BackupID("20261123T000000Z-0bad"))
             try await rig.catalog.store.create(
-                Catalog.manifestKey(name: rig.manifest.name, id: later), Array("{\"format\": 1}".utf8))
+                Catalog.manifestKey(name: rig.manifest.name, id: later),
+                Array("{\"format\": 1}".utf8)
+            )
             let catalog = rig.catalog
             let failure = await #expect(throws: Failure.self) { try await catalog.require(.latest, name: nil) }
             #expect(failure?.code == .corruptManifest)

@@ -19,7 +19,10 @@ struct EnvironmentLayerTests {
         (["backup", "--to", "file:///b"], ["REDOUBT_TO": "file:///a"], ["backup", "--to", "file:///b"]),
         (["backup", "--to=file:///b"], ["REDOUBT_TO": "file:///a"], ["backup", "--to=file:///b"]),
         (["backup", "x"], ["REDOUBT_PART_SIZE": "9"], ["backup", "--part-size=9", "x"]),
-        (["backup"], ["REDOUBT_ENDPOINT": "redis://a redis://b"], ["backup", "--endpoint=redis://a", "--endpoint=redis://b"]),
+        (
+            ["backup"], ["REDOUBT_ENDPOINT": "redis://a redis://b"],
+            ["backup", "--endpoint=redis://a", "--endpoint=redis://b"]
+        ),
         (["backup"], ["REDOUBT_DRY_RUN": "true"], ["backup", "--dry-run"]),
         (["backup"], ["REDOUBT_DRY_RUN": "0"], ["backup"]),
         (["backup"], ["REDOUBT_TO": ""], ["backup"]),
@@ -34,7 +37,10 @@ struct EnvironmentLayerTests {
     @Test func aSwitchThatIsNeitherTrueNorFalseIsRefused() {
         let failure = #expect(throws: Failure.self) {
             try EnvironmentLayer.apply(
-                to: ["backup"], environment: ["REDOUBT_DRY_RUN": "maybe"], options: Self.options)
+                to: ["backup"],
+                environment: ["REDOUBT_DRY_RUN": "maybe"],
+                options: Self.options
+            )
         }
         #expect(failure?.code == .usage)
     }

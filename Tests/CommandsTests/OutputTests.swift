@@ -5,9 +5,12 @@ import Failures
 import Testing
 
 struct OutputTests {
-    @Test(arguments: [
-        (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (300 << 20, "300.0 MiB"), (5 << 40, "5.0 TiB"),
-    ] as [(Int64, String)])
+    @Test(
+        arguments: [
+            (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (300 << 20, "300.0 MiB"),
+            (5 << 40, "5.0 TiB"),
+        ] as [(Int64, String)]
+    )
     func bytesReadAsPeopleWriteThem(count: Int64, text: String) {
         #expect(Quantity.bytes(count) == text)
     }
@@ -34,7 +37,8 @@ struct OutputTests {
             (.unclassified, 1), (.corruptSnapshot, 4), (.digestMismatch, 4), (.truncated, 4), (.trailingBytes, 4),
             (.corruptManifest, 4), (.unreachable, 5), (.timeout, 5), (.storeUnavailable, 5), (.replicaLinkDown, 6),
             (.replicaLagging, 6), (.memberLoading, 6), (.snapshotNotFresh, 6), (.saveFailed, 6), (.configuration, 7),
-            (.permissionDenied, 7), (.authenticationFailed, 7), (.tlsFailed, 7), (.guardRefused, 8), (.noSuchBackup, 10),
+            (.permissionDenied, 7), (.authenticationFailed, 7), (.tlsFailed, 7), (.guardRefused, 8),
+            (.noSuchBackup, 10),
             (.noSuchStore, 10), (.locked, 11), (.cannotDecrypt, 12), (.usage, 64), (.interrupted, 130),
         ]
         for (code, number) in expected { #expect(ExitCode(code).rawValue == number) }
@@ -49,7 +53,8 @@ struct OutputTests {
                 redoubt: back up [no-fit-member]
                   because: connect to redis-1:6379: refused
                   hint: Start it.
-                """)
+                """
+        )
     }
 
     @Test func secretsAreStruckOut() {

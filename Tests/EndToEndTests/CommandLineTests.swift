@@ -34,13 +34,16 @@ struct CommandLineTests {
                         "REDOUBT_ENDPOINT": "redis://127.0.0.1:\(redis.port)", "REDOUBT_TO": "file://\(folder.path)",
                         "REDOUBT_NAME": "from-environment", "REDOUBT_OUTPUT": "json", "REDOUBT_LOG_FORMAT": "json",
                         "REDOUBT_COMPRESSION": "gzip", "REDIS_PASSWORD": "environment-password",
-                    ])
+                    ]
+                )
                 #expect(outcome.code == 0, "\(outcome.errors)")
                 let shown = try ShownBackup(outcome)
                 #expect(shown.name == "from-environment" && shown.members[0].stored?.compression == "gzip")
                 for line in outcome.errors.split(separator: "\n") {
                     let entry = try JSONDecoder().decode([String: String].self, from: Data(line.utf8))
-                    #expect(entry["ts"] != nil && entry["level"] != nil && entry["msg"] != nil && entry["run_id"] != nil)
+                    #expect(
+                        entry["ts"] != nil && entry["level"] != nil && entry["msg"] != nil && entry["run_id"] != nil
+                    )
                 }
             }
         }
@@ -66,8 +69,18 @@ struct CommandLineTests {
             try await withRedis(flavour) { redis in
                 try await Dataset.with { $0.scale = 0.1 }.load(into: redis)
                 let backup = try await Redoubt.run(
-                    "backup", "--endpoint", redis.url, "--to", "file://\(folder.path)", "--name", "demo",
-                    "--compression", compression, "--output", "json")
+                    "backup",
+                    "--endpoint",
+                    redis.url,
+                    "--to",
+                    "file://\(folder.path)",
+                    "--name",
+                    "demo",
+                    "--compression",
+                    compression,
+                    "--output",
+                    "json"
+                )
                 try #require(backup.code == 0, "\(backup.errors)")
                 let member = try #require(try ShownBackup(backup).members.first)
                 let object = folder.appendingPathComponent(try #require(member.stored?.key)).path
@@ -89,7 +102,9 @@ struct CommandLineTests {
                     let verify = try await Redoubt.run("verify", file)
                     #expect(verify.code == 0 && verify.output.contains("proven"), "\(verify.errors)")
                 }
-                try Data(try Data(contentsOf: URL(fileURLWithPath: raw)).dropLast(3)).write(to: URL(fileURLWithPath: raw))
+                try Data(try Data(contentsOf: URL(fileURLWithPath: raw)).dropLast(3)).write(
+                    to: URL(fileURLWithPath: raw)
+                )
                 let truncated = try await Redoubt.run("verify", raw)
                 #expect(truncated.code == 4)
             }
@@ -104,8 +119,15 @@ struct CommandLineTests {
         try await withTemporaryFolder { folder in
             try await withRedis(.redis70, options) { redis in
                 let outcome = try await Redoubt.run(
-                    "check", "--endpoint", redis.url, "--user", "blind", "--to", "file://\(folder.path)",
-                    environment: ["REDISCLI_AUTH": secret])
+                    "check",
+                    "--endpoint",
+                    redis.url,
+                    "--user",
+                    "blind",
+                    "--to",
+                    "file://\(folder.path)",
+                    environment: ["REDISCLI_AUTH": secret]
+                )
                 #expect(outcome.code == 7, "\(outcome.errors)")
                 #expect(outcome.output.contains("ACL SETUSER blind +psync"))
                 #expect(!outcome.output.contains(secret) && !outcome.errors.contains(secret))

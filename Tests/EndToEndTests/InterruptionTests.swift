@@ -51,7 +51,8 @@ struct InterruptionTests {
                 for moment in 0..<10 {
                     let wait = Duration.milliseconds(Int.random(in: 50...(moment < 8 ? 1700 : 3000), using: &random))
                     try await Redoubt.withRunning(
-                        Self.arguments(endpoint, store), environment: store.environment
+                        Self.arguments(endpoint, store),
+                        environment: store.environment
                     ) { process in
                         try await Task.sleep(for: wait)
                         process.kill(SIGKILL)
@@ -84,7 +85,8 @@ struct InterruptionTests {
                 for signal in [SIGTERM, SIGINT, SIGTERM, SIGTERM] {
                     let wait = Duration.milliseconds(Int.random(in: 100...1500))
                     try await Redoubt.withRunning(
-                        Self.arguments(endpoint, store), environment: store.environment
+                        Self.arguments(endpoint, store),
+                        environment: store.environment
                     ) { process in
                         try await Task.sleep(for: wait)
                         let begun = ContinuousClock.now
@@ -93,7 +95,10 @@ struct InterruptionTests {
                         #expect(ContinuousClock.now - begun < .seconds(10))
                         let good = try await store.listedIDs()
                         try await store.expectSound(
-                            after: outcome, code: good.isEmpty ? 128 + signal : 0, good: good)
+                            after: outcome,
+                            code: good.isEmpty ? 128 + signal : 0,
+                            good: good
+                        )
                         try await store.expectNothingHalfMade(good: good)
                     }
                 }
@@ -150,7 +155,8 @@ struct InterruptionTests {
                     let first = try await Redoubt.run(arguments)
                     try #require(first.code == 0, "\(first.errors)")
                     let good = try await store.listedIDs()
-                    try await Dataset.with { $0.scale = 0.01; $0.bigValueBytes = 40_000_000 }.load(into: redis)
+                    try await redis.command("FLUSHALL")
+                    try await Dataset.with { $0.bigValueBytes = 40_000_000 }.load(into: redis)
                     let outcome = try await Redoubt.run(arguments)
                     #expect(outcome.errors.contains("no-space"))
                     try await store.expectSound(after: outcome, code: 7, good: good)

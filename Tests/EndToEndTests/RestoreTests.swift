@@ -30,21 +30,38 @@ struct RestoreTests {
             let backup = try await withRedis(flavour) { redis in
                 try await Dataset.small.load(into: redis)
                 return try await Redoubt.run(
-                    "backup", "--endpoint", redis.url, "--to", store.url, "--name", "demo", "--output", "json")
+                    "backup",
+                    "--endpoint",
+                    redis.url,
+                    "--to",
+                    store.url,
+                    "--name",
+                    "demo",
+                    "--output",
+                    "json"
+                )
             }
             try #require(backup.code == 0, "\(backup.errors)")
             let shown = try ShownBackup(backup)
             let data = folder.appendingPathComponent("data")
             try FileManager.default.createDirectory(at: data, withIntermediateDirectories: false)
             try await body(
-                Rig(store: store, id: shown.id, key: try #require(shown.members.first?.stored?.key), data: data))
+                Rig(store: store, id: shown.id, key: try #require(shown.members.first?.stored?.key), data: data)
+            )
         }
     }
 
     @Test func aCompleteListingWithoutBackupsIsNothingToRestore() async throws {
         try await withTemporaryFolder { folder in
             let outcome = try await Redoubt.run(
-                "restore", "--from", "file://\(folder.path)", "--name", "demo", "--data-dir", folder.path)
+                "restore",
+                "--from",
+                "file://\(folder.path)",
+                "--name",
+                "demo",
+                "--data-dir",
+                folder.path
+            )
             #expect(outcome.code == 0 && outcome.output.contains("nothing to restore"))
         }
     }
@@ -92,7 +109,11 @@ struct RestoreTests {
             if damage == "manifest" {
                 let manifest = root.appendingPathComponent("demo/\(rig.id)/manifest.json")
                 let text = try String(contentsOf: manifest, encoding: .utf8)
-                try text.replacing("\"types\"", with: "\"tipes\"").write(to: manifest, atomically: true, encoding: .utf8)
+                try text.replacing("\"types\"", with: "\"tipes\"").write(
+                    to: manifest,
+                    atomically: true,
+                    encoding: .utf8
+                )
             }
             let outcome = try await rig.restore()
             #expect(outcome.code == 4, "\(outcome.errors)")
@@ -143,7 +164,13 @@ struct RestoreTests {
         try await withRig { rig in
             try await withRedis(.redis70) { redis in
                 let outcome = try await Redoubt.run(
-                    "restore", "--from", rig.store.url, "--data-dir", redis.folder.path, "--replace")
+                    "restore",
+                    "--from",
+                    rig.store.url,
+                    "--data-dir",
+                    redis.folder.path,
+                    "--replace"
+                )
                 #expect(outcome.code == 8, "\(outcome.errors)")
             }
         }

@@ -18,8 +18,18 @@ struct RoundTripTests {
                 try await primary.waitUntilSynchronized(replicas)
                 digest = try await DatasetDigest(of: primary)
                 let backup = try await Redoubt.run(
-                    "backup", "--endpoint", primary.url, "--endpoint", replicas[0].url, "--members", "replicas",
-                    "--to", store, "--name", "demo")
+                    "backup",
+                    "--endpoint",
+                    primary.url,
+                    "--endpoint",
+                    replicas[0].url,
+                    "--members",
+                    "replicas",
+                    "--to",
+                    store,
+                    "--name",
+                    "demo"
+                )
                 try #require(backup.code == 0, "\(backup.errors)")
             }
             let verify = try await Redoubt.run("verify", "--from", store)
@@ -40,7 +50,9 @@ struct RoundTripTests {
         for appendOnly in setting.map({ [$0 == "yes"] }) ?? [true, false] {
             try await withTemporaryFolder { data in
                 let restore = try await Redoubt.run(
-                    ["restore", "--from", store, "--data-dir", data.path] + (setting.map { ["--appendonly", $0] } ?? []))
+                    ["restore", "--from", store, "--data-dir", data.path]
+                        + (setting.map { ["--appendonly", $0] } ?? [])
+                )
                 try #require(restore.code == 0, "\(restore.errors)")
                 #expect(restore.output.contains("restored: demo/"))
                 let options = RedisOptions.with {
@@ -63,14 +75,28 @@ struct RoundTripTests {
                 try await primary.waitUntilSynchronized(replicas)
                 let store = "file://\(folder.path)/store"
                 let backup = try await Redoubt.run(
-                    "backup", "--endpoint", replicas[0].url, "--to", store, "--name", "demo")
+                    "backup",
+                    "--endpoint",
+                    replicas[0].url,
+                    "--to",
+                    store,
+                    "--name",
+                    "demo"
+                )
                 try #require(backup.code == 0, "\(backup.errors)")
 
                 try await primary.command("SET", "after the backup", "1")
                 let before = try await primary.info("stats")
                 try await withTemporaryFolder { data in
                     let restore = try await Redoubt.run(
-                        "restore", "--from", store, "--data-dir", data.path, "--appendonly", "no")
+                        "restore",
+                        "--from",
+                        store,
+                        "--data-dir",
+                        data.path,
+                        "--appendonly",
+                        "no"
+                    )
                     try #require(restore.code == 0, "\(restore.errors)")
                     let options = RedisOptions.with {
                         $0.folder = data

@@ -33,13 +33,22 @@ struct SecureBackupTests {
                 let check = try await Redoubt.run(["check"] + arguments, environment: environment)
                 #expect(check.code == 0, "\(check.output)\(check.errors)")
                 let backup = try await Redoubt.run(
-                    ["backup", "--name", "demo", "--verbose"] + arguments, environment: environment)
+                    ["backup", "--name", "demo", "--verbose"] + arguments,
+                    environment: environment
+                )
                 let good = try await store.listedIDs()
                 try await store.expectSound(after: backup, code: 0, good: good, secrets: [Self.secret])
                 try #require(good.count == 1)
                 try await withTemporaryFolder { data in
                     let restore = try await Redoubt.run(
-                        "restore", "--from", store.url, "--data-dir", data.path, "--appendonly", appendonly)
+                        "restore",
+                        "--from",
+                        store.url,
+                        "--data-dir",
+                        data.path,
+                        "--appendonly",
+                        appendonly
+                    )
                     try #require(restore.code == 0, "\(restore.errors)")
                     let options = RedisOptions.with {
                         $0.folder = data
@@ -62,7 +71,8 @@ struct SecureBackupTests {
                 for authority in [nil, material.otherAuthority] {
                     let outcome = try await Redoubt.run(
                         ["backup", "--endpoint", "rediss://127.0.0.1:\(redis.tlsPort)", "--to", store.url]
-                            + (authority.map { ["--cacert", $0] } ?? []))
+                            + (authority.map { ["--cacert", $0] } ?? [])
+                    )
                     #expect(outcome.errors.contains("tls-failed"))
                     try await store.expectSound(after: outcome, code: 7, good: [])
                 }

@@ -32,8 +32,20 @@ struct StoreTests {
                 try await Self.dataset.load(into: redis)
                 let digest = try await DatasetDigest(of: redis)
                 let backup = try await store.redoubt(
-                    "backup", "--endpoint", redis.url, "--to", store.url, "--name", "demo", "--part-size", "5",
-                    "--compression", compression, "--output", "json")
+                    "backup",
+                    "--endpoint",
+                    redis.url,
+                    "--to",
+                    store.url,
+                    "--name",
+                    "demo",
+                    "--part-size",
+                    "5",
+                    "--compression",
+                    compression,
+                    "--output",
+                    "json"
+                )
                 try #require(backup.code == 0, "\(backup.errors)")
                 let shown = try ShownBackup(backup)
                 #expect(shown.members.map { $0.stored?.compression } == [compression])
@@ -59,8 +71,15 @@ struct StoreTests {
             try await withRedis(.redis70) { redis in
                 let wrong = "wrong-secret-key-of-the-test"
                 let outcome = try await store.redoubt(
-                    "backup", "--endpoint", redis.url, "--to", store.url, "--name", "demo",
-                    environment: ["AWS_SECRET_ACCESS_KEY": wrong])
+                    "backup",
+                    "--endpoint",
+                    redis.url,
+                    "--to",
+                    store.url,
+                    "--name",
+                    "demo",
+                    environment: ["AWS_SECRET_ACCESS_KEY": wrong]
+                )
                 #expect(outcome.errors.contains("SignatureDoesNotMatch"))
                 try await store.expectSound(after: outcome, code: 7, good: [], secrets: [wrong, s3.secretKey])
             }
@@ -71,7 +90,9 @@ struct StoreTests {
         try await withSeaweedFS { s3 in
             for command in [["list"], ["verify"], ["restore", "--data-dir", "/tmp"]] {
                 let outcome = try await Redoubt.run(
-                    command + ["--from", "s3://no-such-bucket-here/redis"], environment: s3.environment)
+                    command + ["--from", "s3://no-such-bucket-here/redis"],
+                    environment: s3.environment
+                )
                 #expect(outcome.code == 10, "\(outcome.errors)")
             }
         }
@@ -81,11 +102,17 @@ struct StoreTests {
         try await withFreePort { port in
             try await withTemporaryFolder { data in
                 let outcome = try await Redoubt.run(
-                    "restore", "--from", "s3://bucket/redis", "--data-dir", data.path, "--endpoint-url",
+                    "restore",
+                    "--from",
+                    "s3://bucket/redis",
+                    "--data-dir",
+                    data.path,
+                    "--endpoint-url",
                     "http://127.0.0.1:\(port)",
                     environment: [
                         "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "yyyyyyyy", "AWS_MAX_ATTEMPTS": "2",
-                    ])
+                    ]
+                )
                 #expect(outcome.code == 5, "\(outcome.errors)")
                 let left = try FileManager.default.contentsOfDirectory(atPath: data.path)
                 #expect(left.isEmpty)
