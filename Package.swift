@@ -70,7 +70,7 @@ let package = Package(
                 systemPackage,
             ]
         ),
-        module("DataDirectory", ["Failures", "ByteStreams", "RDB", "RedisProtocol", "CLinux", nioPosix, systemPackage]),
+        module("DataDirectory", ["Failures", "RDB", "CLinux", nioPosix, systemPackage]),
 
         // Level 4: what a backup set is.
         module("Catalog", ["Failures", "ByteStreams", "ObjectStorage", "RDB", crypto, logging]),
@@ -115,9 +115,11 @@ let package = Package(
             "RedisClientTests",
             ["RedisClient", "RedisProtocol", "RDB", "ByteStreams", "Failures", "TestParts", logging]
         ),
-        tests("DataDirectoryTests", ["DataDirectory", "RDB", "ByteStreams", "Failures", "TestParts"]),
+        tests("DataDirectoryTests", ["DataDirectory", "RDB", "Failures", "TestParts", systemPackage]),
         tests(
-            "CatalogTests", ["Catalog", "ObjectStorage", "RDB", "ByteStreams", "Failures", "TestParts", logging]),
+            "CatalogTests",
+            ["Catalog", "ObjectStorage", "RDB", "ByteStreams", "Failures", "TestParts", logging]
+        ),
         tests(
             "OperationsTests",
             ["Operations", "Catalog", "ObjectStorage", "RDB", "Compression", "ByteStreams", "Failures", "TestParts"]

@@ -33,26 +33,9 @@ import Testing
         _ comment: Comment,
         _ fault: @escaping @Sendable (Int) -> Errno?
     ) async throws -> Bool {
-        let counter = Mutex((calls: 0, failed: 0))
-        return try await withFastFolder { folder in
+        try await withFastFolder { folder in
             try folder.fill(scenario.before)
-            let calls = FolderCalls { _ in
-                counter.withLock {
-                    $0.calls += 1
-                    let error = fault($0.calls)
-                    $0.failed += error == nil ? 0 : 1
-                    return error
-                }
-            }
-            var thrown: (any Error)?
-            do {
-                _ = try await withDataDirectory(at: folder.path, calls: calls) {
-                    try await $0.restore(scenario.request())
-                }
-            } catch {
-                thrown = error
-            }
-            let failed = counter.withLock { $0.failed }
+            let (thrown, failed) = try await restore(scenario, in: folder, fault)
             if let thrown {
                 #expect(failed > 0, comment)
                 #expect(thrown is Failure, comment)
@@ -69,6 +52,30 @@ import Testing
             _ = try await withDataDirectory(at: folder.path) { try await $0.recover() }
             try await expectSettled(folder, scenario, comment)
             return failed == 0
+        }
+    }
+
+    /// - Returns: what was thrown, and how many calls failed.
+    private func restore(
+        _ scenario: CrashScenario,
+        in folder: URL,
+        _ fault: @escaping @Sendable (Int) -> Errno?
+    ) async throws -> (thrown: (any Error)?, failed: Int) {
+        let counter = Mutex((calls: 0, failed: 0))
+        let calls = FolderCalls { _ in
+            counter.withLock {
+                $0.calls += 1
+                let error = fault($0.calls)
+                $0.failed += error == nil ? 0 : 1
+                return error
+            }
+        }
+        let request = try scenario.request()
+        do {
+            _ = try await withDataDirectory(at: folder.path, calls: calls) { try await $0.restore(request) }
+            return (nil, counter.withLock { $0.failed })
+        } catch {
+            return (error, counter.withLock { $0.failed })
         }
     }
 
@@ -93,50 +100,64 @@ import Testing
         }
     }
 
-    /// A server ran after a restore stopped between its two steps: what it changed is not touched, and what it did not
-    /// change is finished.
-    @Test(arguments: [("dump.rdb", false), ("appendonlydir/appendonly.aof.1.incr.aof", true)])
-    func swapThatStoppedIsNotFinishedOverNewerData(path: String, isFinished: Bool) async throws {
+    /// A restore onto the old data, for which the disk dies at an exchange: the first is the probe, the second the AOF,
+    /// the third the dump.
+    private func stop(atExchange number: Int, in folder: URL) async throws {
+        try folder.fill(oldData)
+        let exchanges = Mutex(0)
+        let dying = FolderCalls { call in
+            exchanges.withLock { count in
+                if call == .exchange { count += 1 }
+                return count >= number ? .ioError : nil
+            }
+        }
+        let failure = await #expect(throws: Failure.self) {
+            try await withDataDirectory(at: folder.path, calls: dying) {
+                try await $0.restore(Fixture.request(id: "run", mode: .replace))
+            }
+        }
+        #expect(failure?.code == .inputOutput)
+        let tree = try folder.tree()
+        #expect(tree[".restore-run/journal.json"] != nil)
+    }
+
+    private static let sinceThen = [UInt8]("written by a server since then".utf8)
+
+    /// A server with AOF on ran on the new AOF: the dump, which it did not touch, is still to be replaced.
+    @Test func swapThatStoppedIsFinishedBesideNewerData() async throws {
         try await withTemporaryFolder { folder in
-            try folder.fill(oldData)
-            let exchanges = Mutex(0)
-            // The probe, the AOF; and at the dump the disk dies.
-            let dying = FolderCalls { call in
-                exchanges.withLock { count in
-                    if call == .exchange { count += 1 }
-                    return count >= 3 ? .ioError : nil
-                }
-            }
-            let request = try Fixture.request(id: "run", mode: .replace)
-            let failure = await #expect(throws: Failure.self) {
-                try await withDataDirectory(at: folder.path, calls: dying) { try await $0.restore(request) }
-            }
-            #expect(failure?.code == .inputOutput)
-            try folder.fill([path: [UInt8]("written by a server since then".utf8)])
+            try await stop(atExchange: 3, in: folder)
+            let newer = "appendonlydir/appendonly.aof.1.incr.aof"
+            try folder.fill([newer: Self.sinceThen])
+            let recovered = try await withDataDirectory(at: folder.path) { try await $0.recover() }
+            #expect(recovered == [.finished(".restore-run")])
+            let tree = try folder.tree()
+            #expect(tree[newer] == Self.sinceThen)
+            #expect(tree["dump.rdb"] == Fixture.snapshot)
+            #expect(tree["pre-restore-run/dump.rdb"] == oldData["dump.rdb"])
+        }
+    }
+
+    /// A server with AOF off ran on the old dump, and saved.
+    @Test func swapThatStoppedIsNotFinishedOverNewerData() async throws {
+        try await withTemporaryFolder { folder in
+            try await stop(atExchange: 3, in: folder)
+            try folder.fill(["dump.rdb": Self.sinceThen])
             let between = try folder.tree()
-            if isFinished {
-                let recovered = try await withDataDirectory(at: folder.path) { try await $0.recover() }
-                #expect(recovered == [.finished(".restore-run")])
-                #expect(try folder.tree()[path] == between[path])
-                #expect(try folder.tree()["dump.rdb"] == Fixture.snapshot)
-                #expect(try folder.tree()["pre-restore-run/dump.rdb"] == oldData["dump.rdb"])
-            } else {
-                for _ in 1...2 {
-                    let refusal = await #expect(throws: Failure.self) {
-                        try await withDataDirectory(at: folder.path) { try await $0.restore(request) }
-                    }
-                    #expect(refusal?.code == .guardRefused)
-                    #expect(try differences(folder.tree(), between) == [])
+            let request = try Fixture.request(id: "run", mode: .replace)
+            for _ in 1...2 {
+                let refusal = await #expect(throws: Failure.self) {
+                    try await withDataDirectory(at: folder.path) { try await $0.restore(request) }
                 }
-                // What the hint says to do.
-                try FileManager.default.moveItem(
-                    at: folder.appendingPathComponent(".restore-run"),
-                    to: folder.appendingPathComponent("pre-restore-run")
-                )
-                let outcome = try await withDataDirectory(at: folder.path) { try await $0.restore(request) }
-                #expect(outcome.marker?.archive == "pre-restore-run-2")
-                #expect(try folder.tree()["pre-restore-run-2/dump.rdb"] == between[path])
+                #expect(refusal?.code == .guardRefused)
+                #expect(try differences(folder.tree(), between) == [])
             }
+            // What the hint says to do.
+            let (staging, archive) = ("\(folder.path)/.restore-run", "\(folder.path)/pre-restore-run")
+            try FileManager.default.moveItem(atPath: staging, toPath: archive)
+            let outcome = try await withDataDirectory(at: folder.path) { try await $0.restore(request) }
+            #expect(outcome.marker?.archive == "pre-restore-run-2")
+            #expect(try folder.tree()["pre-restore-run-2/dump.rdb"] == Self.sinceThen)
         }
     }
 
@@ -144,20 +165,7 @@ import Testing
     /// place of weeks of data.
     @Test func preparedRestoreIsNotFinishedLater() async throws {
         try await withTemporaryFolder { folder in
-            try folder.fill(oldData)
-            let exchanges = Mutex(0)
-            let dying = FolderCalls { call in
-                exchanges.withLock { count in
-                    if call == .exchange { count += 1 }
-                    return count >= 2 ? .ioError : nil
-                }
-            }
-            let request = try Fixture.request(id: "run", mode: .replace)
-            await #expect(throws: Failure.self) {
-                try await withDataDirectory(at: folder.path, calls: dying) { try await $0.restore(request) }
-            }
-            let journal = try folder.tree()[".restore-run/journal.json"]
-            #expect(journal != nil)
+            try await stop(atExchange: 2, in: folder)
             let recovered = try await withDataDirectory(at: folder.path) { try await $0.recover() }
             #expect(recovered == [.abandoned(".restore-run")])
             #expect(try differences(folder.tree(), oldData) == [])

@@ -22,30 +22,30 @@ import Testing
         #expect(configuration.savePoints == nil)
     }
 
+    private static let everyDirective = """
+        # a comment
+        DIR "/my data"
+        dbfilename d.rdb
+        appendonly YES
+        appendfilename "a.aof"
+        appenddirname parts
+        aof-use-rdb-preamble no
+        rdbchecksum no
+        databases 4
+        maxmemory 2gb
+        maxmemory-policy AllKeys-LRU
+        cluster-enabled yes
+        cluster-config-file cluster.conf
+        loadmodule /m/json.so a b
+        loadmodule /m/bloom.so
+        save 900 1 300 10
+        save 60 10000
+        requirepass "unbalanced inside is fine ' here"
+        unknown-to-us 1 2 3
+        """
+
     @Test func everyDirectiveIsRead() throws {
-        let configuration = try parse(
-            """
-            # a comment
-            DIR "/my data"
-            dbfilename d.rdb
-            appendonly YES
-            appendfilename "a.aof"
-            appenddirname parts
-            aof-use-rdb-preamble no
-            rdbchecksum no
-            databases 4
-            maxmemory 2gb
-            maxmemory-policy AllKeys-LRU
-            cluster-enabled yes
-            cluster-config-file cluster.conf
-            loadmodule /m/json.so a b
-            loadmodule /m/bloom.so
-            save 900 1 300 10
-            save 60 10000
-            requirepass "unbalanced inside is fine ' here"
-            unknown-to-us 1 2 3
-            """
-        )
+        let configuration = try parse(Self.everyDirective)
         var expected = ServerConfiguration()
         expected.directory = "/my data"
         expected.dumpFileName = "d.rdb"
