@@ -7,6 +7,7 @@ import Logging
 ///
 /// Nothing is asked of the store yet; settings and credentials are looked for.
 /// - Throws: `.configuration`, `.authenticationFailed` or `.unsupported` of the settings of a bucket; what `body` throws.
+@discardableResult
 package func withObjectStore<Result>(
     _ location: StoreLocation,
     configuration: StoreConfiguration,

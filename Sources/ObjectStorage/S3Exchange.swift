@@ -12,6 +12,7 @@ struct S3Exchange: Sendable {
     let clock: StoreClock
     let logger: Logger
     let budget = RetryBudget()
+    private let deadlines: HTTPDeadlines
     /// What the clock of the store says more than ours.
     private let skewSeconds = SharedValue<Int64>(0)
 
@@ -19,6 +20,7 @@ struct S3Exchange: Sendable {
         self.settings = settings
         self.client = client
         clock = configuration.clock
+        deadlines = HTTPDeadlines(noProgressSeconds: configuration.noProgressSeconds)
         logger = configuration.logger
     }
 
@@ -55,7 +57,7 @@ struct S3Exchange: Sendable {
             url: settings.endpoint.url(key: operation.key, query: operation.query),
             headers: operation.headers,
             body: operation.body,
-            deadlines: operation.deadlines
+            deadlines: operation.deadlines ?? deadlines
         )
         let signer = RequestSigner(credentials: settings.credentials, region: settings.region)
         let time = CivilTime(secondsSince1970: clock.secondsSince1970() + skewSeconds.value)

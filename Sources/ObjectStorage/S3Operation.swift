@@ -17,7 +17,8 @@ struct S3Operation: Sendable {
     var headers: [(name: String, value: String)] = []
     /// Statuses beside 200 that are answers and not errors.
     var answers: Set<Int> = []
-    var deadlines = HTTPDeadlines()
+    /// Where they differ from the usual ones.
+    var deadlines: HTTPDeadlines?
     private(set) var body: [UInt8] = []
     /// Of the body; 64 hexadecimal digits.
     private(set) var bodySHA256 = SHA256Digest.hex(of: [])

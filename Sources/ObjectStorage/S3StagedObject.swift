@@ -79,7 +79,7 @@ final class S3StagedObject: StagedObject {
         operation.query = [("uploadId", upload.id)]
         operation.carry(body, type: "application/xml")
         operation.answers = [404, 412]
-        operation.deadlines.noProgressSeconds = Self.completionSecondsMax
+        operation.deadlines = HTTPDeadlines(noProgressSeconds: Self.completionSecondsMax)
         return try await store.perform(operation, under: .absent(on: .absentOnComplete)) {
             response throws(S3Malformed) in
             // Completed before, and the reply was lost; or somebody else was faster (F25).

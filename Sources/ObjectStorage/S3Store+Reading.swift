@@ -131,15 +131,12 @@ private final class S3Download: Sendable {
         return known
     }
 
-    private var changed: Failure {
-        Failure(.alreadyExists, "read \(store.shown(key)): it was replaced while it was read")
-    }
+    // What is attempted is said by whoever counts the tries.
+
+    private var changed: Failure { Failure(.alreadyExists, "it was replaced while it was read") }
 
     private func tooLong(_ object: StoredObject) -> Failure {
-        Failure(
-            .protocolViolation,
-            "read \(store.shown(key)): more than the \(object.bytes) bytes come that were announced"
-        )
+        Failure(.unsupported, "more than the \(object.bytes) bytes come that were announced")
     }
 }
 

@@ -26,6 +26,8 @@ package struct StoreConfiguration: Sendable {
     package var partsInFlight = 4
     /// How often a request is sent, counting the first time; `AWS_MAX_ATTEMPTS` when it is not said.
     package var attemptsMax: Int?
+    /// After so many seconds in which nothing moves, a request is given up and sent again.
+    package var noProgressSeconds = 60
     package var logger: Logger
     package var clock: StoreClock
 

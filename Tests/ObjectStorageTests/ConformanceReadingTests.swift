@@ -17,8 +17,8 @@ import Testing
     @Test(arguments: TestedStore.allCases)
     func absentObjectIsNotThere(_ kind: TestedStore) async throws {
         let key = try Self.key("a/b")
-        try await withTestedStore(kind) { tested in
-            try await tested.withStore { store in
+        try await withTestedStore(kind) { tested async throws in
+            try await tested.withStore { store async throws in
                 try await store.create(try Self.key("a/c"), [1])
                 for absent in [key, try Self.key("a"), try Self.key("a/c/d"), try Self.key("x/y/z")] {
                     #expect(try await store.stat(absent) == nil)
@@ -39,8 +39,8 @@ import Testing
     func objectIsReadInChunks(_ kind: TestedStore) async throws {
         var random = SeededRandom(seed: 1)
         let (bytes, key) = (random.bytes(9_000_001), try Self.key("a/b"))
-        try await withTestedStore(kind) { tested in
-            try await tested.withStore { store in
+        try await withTestedStore(kind) { tested async throws in
+            try await tested.withStore { store async throws in
                 let written = try await store.write(key, bytes)
                 let read = try await store.withObject(key) { object, chunks in
                     #expect(object == written)
@@ -59,8 +59,8 @@ import Testing
     @Test(arguments: TestedStore.allCases)
     func readerMayStopOrFailInTheMiddle(_ kind: TestedStore) async throws {
         let key = try Self.key("a/b")
-        try await withTestedStore(kind) { tested in
-            try await tested.withStore { store in
+        try await withTestedStore(kind) { tested async throws in
+            try await tested.withStore { store async throws in
                 try await store.write(key, [UInt8](repeating: 3, count: 8_000_000))
                 let first = try await store.withObject(key) { _, chunks in
                     var reader = chunks.makeAsyncIterator()
@@ -92,8 +92,8 @@ import Testing
     @Test(arguments: TestedStore.allCases)
     func listIsRecursiveSortedAndOfTheFolderAlone(_ kind: TestedStore) async throws {
         let keys = ["a/1", "a/b/c/d", "a/b.x", "a-b/1", "ab/1", "b", ".locks/a.json"]
-        try await withTestedStore(kind) { tested in
-            try await tested.withStore { store in
+        try await withTestedStore(kind) { tested async throws in
+            try await tested.withStore { store async throws in
                 #expect(try await store.list(under: .root) == [])
                 #expect(try await store.list(under: try KeyFolder(["a"])) == [])
                 for (number, key) in keys.enumerated() {
@@ -117,8 +117,8 @@ import Testing
     @Test(arguments: TestedStore.allCases)
     func listIsCompleteOverManyPages(_ kind: TestedStore) async throws {
         let count = 1003
-        try await withTestedStore(kind) { tested in
-            try await tested.withStore { store in
+        try await withTestedStore(kind) { tested async throws in
+            try await tested.withStore { store async throws in
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for number in 0..<count {
                         if number >= 16 { try await group.next() }
@@ -134,8 +134,8 @@ import Testing
 
     @Test(arguments: TestedStore.allCases)
     func removedObjectIsGone(_ kind: TestedStore) async throws {
-        try await withTestedStore(kind) { tested in
-            try await tested.withStore { store in
+        try await withTestedStore(kind) { tested async throws in
+            try await tested.withStore { store async throws in
                 for key in ["a/b/c", "a/b/d", "a/e"] { try await store.create(try Self.key(key), [1]) }
                 try await store.remove(try Self.key("a/b/c"))
                 try await store.remove(try Self.key("a/b/c"))
@@ -150,8 +150,8 @@ import Testing
     @Test(arguments: TestedStore.allCases)
     func leftoversAreFoundAndRemoved(_ kind: TestedStore) async throws {
         let (key, other) = (try Self.key("a/b/c"), try Self.key("a/x"))
-        try await withTestedStore(kind) { tested in
-            try await tested.withStore { store in
+        try await withTestedStore(kind) { tested async throws in
+            try await tested.withStore { store async throws in
                 let staged = try await store.stage(key, estimatedBytes: nil, from: chunked([1]))
                 let kept = try await store.stage(other, estimatedBytes: nil, from: chunked([2]))
                 #expect(try await store.leftovers(under: .root).map(\.key) == [key, other])
@@ -175,14 +175,14 @@ import Testing
     @Test(arguments: TestedStore.allCases)
     func storeThatDoesNotExistIsNotAnEmptyOne(_ kind: TestedStore) async throws {
         let key = try Self.key("a/b")
-        try await withTestedStore(kind) { tested in
+        try await withTestedStore(kind) { tested async throws in
             let text =
                 switch tested.location {
                 case .folder(let path): "file://\(path)/none"
                 case .bucket: "s3://there-is-no-such-bucket/a"
                 }
             let nowhere = try StoreLocation(parsing: text)
-            try await withObjectStore(nowhere, configuration: tested.configuration) { store in
+            try await withObjectStore(nowhere, configuration: tested.configuration) { store async throws in
                 func code(_ body: () async throws -> Void) async -> Failure.Code? {
                     do {
                         try await body()

@@ -17,8 +17,8 @@ import Testing
     func stagedBytesAppearWholeAtCommit(_ kind: TestedStore, _ count: Int) async throws {
         var random = SeededRandom(seed: UInt64(count))
         let (bytes, key) = (random.bytes(count), try #require(Self.key))
-        try await withTestedStore(kind) { tested in
-            try await tested.withStore { store in
+        try await withTestedStore(kind) { tested async throws in
+            try await tested.withStore { store async throws in
                 let staged = try await store.stage(key, estimatedBytes: Int64(count), from: chunked(bytes, 77_777))
                 #expect(staged.bytes == Int64(count) && staged.key == key)
                 try await tested.expect(visible: [:])
@@ -38,8 +38,8 @@ import Testing
     @Test(arguments: TestedStore.allCases, [0, 10, part + 10, 6 * part])
     func errorInTheStreamLeavesNothing(_ kind: TestedStore, _ count: Int) async throws {
         let key = try #require(Self.key)
-        try await withTestedStore(kind) { tested in
-            try await tested.withStore { store in
+        try await withTestedStore(kind) { tested async throws in
+            try await tested.withStore { store async throws in
                 await #expect(throws: Disturbance()) {
                     let stream = failing(after: [UInt8](repeating: 7, count: count), with: Disturbance())
                     _ = try await store.stage(key, estimatedBytes: nil, from: stream)
@@ -54,8 +54,8 @@ import Testing
     @Test(arguments: TestedStore.allCases)
     func cancellationWhileStagingLeavesNothing(_ kind: TestedStore) async throws {
         let key = try #require(Self.key)
-        try await withTestedStore(kind) { tested in
-            try await tested.withStore { store in
+        try await withTestedStore(kind) { tested async throws in
+            try await tested.withStore { store async throws in
                 let begun = Signal()
                 await withThrowingTaskGroup(of: Void.self) { group in
                     group.addTask {
@@ -79,8 +79,8 @@ import Testing
     @Test(arguments: TestedStore.allCases)
     func commitMayBeRepeatedAndDiscardTakesNothingBack(_ kind: TestedStore) async throws {
         let key = try #require(Self.key)
-        try await withTestedStore(kind) { tested in
-            try await tested.withStore { store in
+        try await withTestedStore(kind) { tested async throws in
+            try await tested.withStore { store async throws in
                 let staged = try await store.stage(key, estimatedBytes: nil, from: chunked([1, 2, 3]))
                 let object = try await staged.commit()
                 #expect(try await staged.commit() == object)
@@ -93,8 +93,8 @@ import Testing
     @Test(arguments: TestedStore.allCases)
     func discardLeavesNothingAlsoInACancelledTask(_ kind: TestedStore) async throws {
         let key = try #require(Self.key)
-        try await withTestedStore(kind) { tested in
-            try await tested.withStore { store in
+        try await withTestedStore(kind) { tested async throws in
+            try await tested.withStore { store async throws in
                 let staged = try await store.stage(key, estimatedBytes: nil, from: chunked([1, 2, 3]))
                 await withTaskGroup(of: Void.self) { group in
                     group.cancelAll()
@@ -115,8 +115,8 @@ import Testing
     @Test(arguments: TestedStore.allCases)
     func commitDoesNotOverwrite(_ kind: TestedStore) async throws {
         let key = try #require(Self.key)
-        try await withTestedStore(kind) { tested in
-            try await tested.withStore { store in
+        try await withTestedStore(kind) { tested async throws in
+            try await tested.withStore { store async throws in
                 let staged = try await store.stage(key, estimatedBytes: nil, from: chunked([1, 2, 3]))
                 try await store.create(key, [9])
                 let failure = await #expect(throws: Failure.self) { try await staged.commit() }
@@ -133,8 +133,8 @@ import Testing
         let key = try #require(Self.key)
         var random = SeededRandom(seed: UInt64(count))
         let bytes = random.bytes(count)
-        try await withTestedStore(kind) { tested in
-            try await tested.withStore { store in
+        try await withTestedStore(kind) { tested async throws in
+            try await tested.withStore { store async throws in
                 let object = try await store.create(key, bytes)
                 #expect(object.bytes == Int64(count))
                 #expect(try await store.stat(key) == object)
@@ -151,8 +151,8 @@ import Testing
     @Test(arguments: TestedStore.allCases)
     func replaceWantsTheVersionThatWasRead(_ kind: TestedStore) async throws {
         let key = try #require(Self.key)
-        try await withTestedStore(kind) { tested in
-            try await tested.withStore { store in
+        try await withTestedStore(kind) { tested async throws in
+            try await tested.withStore { store async throws in
                 let absent = await #expect(throws: Failure.self) {
                     try await store.replace(key, version: ObjectVersion(tag: "\"none\""), with: [1])
                 }
@@ -175,8 +175,8 @@ import Testing
     @Test(arguments: TestedStore.allCases.filter(\.isSafeInARace))
     func oneOfManyRacingWritersWins(_ kind: TestedStore) async throws {
         let key = try #require(Self.key)
-        try await withTestedStore(kind) { tested in
-            try await tested.withStore { store in
+        try await withTestedStore(kind) { tested async throws in
+            try await tested.withStore { store async throws in
                 let created = await race(8) { writer in try await store.create(key, [writer]) }
                 #expect(created.count == 1)
                 let winner = try #require(created.first)

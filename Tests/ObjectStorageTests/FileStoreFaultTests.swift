@@ -52,7 +52,7 @@ import Testing
     ) async throws {
         for number in 1...200 {
             let fault = Fault(call, number: number, errno)
-            try await withTemporaryFolder { folder in
+            try await withTemporaryFolder { folder async throws in
                 try await body(folder, FileStore(root: folder.path + "/root", calls: fault.calls), fault)
             }
             if !fault.hasStruck { return }
@@ -154,7 +154,7 @@ import Testing
     @Test(arguments: [Errno.notPermitted, .notSupported, .noFunction, .tooManyLinks])
     func fileSystemWithoutHardLinksGetsARename(_ errno: Errno) async throws {
         let key = try Self.key("a/b")
-        try await withTemporaryFolder { folder in
+        try await withTemporaryFolder { folder async throws in
             let store = FileStore(root: folder.path, calls: FileSystemCalls { $0 == .link ? errno : nil })
             let staged = try await store.stage(key, estimatedBytes: nil, from: chunked([2]))
             try await store.create(key, [1])
@@ -168,7 +168,7 @@ import Testing
 
     @Test func fileSystemWithoutFolderSyncIsGoodEnough() async throws {
         let key = try Self.key("a/b")
-        try await withTemporaryFolder { folder in
+        try await withTemporaryFolder { folder async throws in
             let syncs = Mutex(0)
             // The first sync is that of the file.
             let calls = FileSystemCalls { call in
@@ -185,7 +185,7 @@ import Testing
 
     @Test func fileSystemWithoutLocksStillReplaces() async throws {
         let key = try Self.key("a")
-        try await withTemporaryFolder { folder in
+        try await withTemporaryFolder { folder async throws in
             for errno in [Errno.noLocks, .notSupported] {
                 let store = FileStore(root: folder.path, calls: FileSystemCalls { $0 == .lock ? errno : nil })
                 let object = try await store.create(key, [1])
@@ -198,7 +198,7 @@ import Testing
 
     @Test func objectThatSomebodyReplacesIsTaken() async throws {
         let key = try Self.key("a")
-        try await withTemporaryFolder { folder in
+        try await withTemporaryFolder { folder async throws in
             let store = FileStore(root: folder.path, calls: FileSystemCalls { $0 == .lock ? .wouldBlock : nil })
             let object = try await store.create(key, [1])
             let failure = await #expect(throws: Failure.self) {

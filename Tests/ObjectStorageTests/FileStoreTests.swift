@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test func missingRootIsMadeByWritersAndMissedByReaders() async throws {
-        try await withTemporaryFolder { folder in
+        try await withTemporaryFolder { folder async throws in
             let root = folder.path + "/not/there"
             let store = FileStore(root: root)
             let failure = await #expect(throws: Failure.self) { try await store.list(under: .root) }
@@ -35,7 +35,7 @@ import Testing
     }
 
     @Test func filesAndFoldersAreForOwnerAndGroup() async throws {
-        try await withTemporaryFolder { folder in
+        try await withTemporaryFolder { folder async throws in
             let store = FileStore(root: folder.path + "/root")
             try await store.create(try Self.key("a/b"), [1])
             let mask = umask(0)
@@ -48,7 +48,7 @@ import Testing
     }
 
     @Test func symbolicLinksInsideAreNeverFollowed() async throws {
-        try await withTemporaryFolder { folder in
+        try await withTemporaryFolder { folder async throws in
             let (root, outside) = (folder.path + "/root", folder.path + "/outside")
             for path in [root, outside] {
                 try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test func rootMayBeASymbolicLink() async throws {
-        try await withTemporaryFolder { folder in
+        try await withTemporaryFolder { folder async throws in
             try FileManager.default.createDirectory(atPath: folder.path + "/real", withIntermediateDirectories: false)
             try FileManager.default.createSymbolicLink(
                 atPath: folder.path + "/link",
@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test func pipesAndDevicesAreNoObjectsAndStopNobody() async throws {
-        try await withTemporaryFolder { folder in
+        try await withTemporaryFolder { folder async throws in
             let store = FileStore(root: folder.path)
             let key = try Self.key("pipe")
             #expect(mkfifo(folder.path + "/pipe", 0o600) == 0)
@@ -97,7 +97,7 @@ import Testing
     }
 
     @Test func emptyFoldersGoWithTheirLastObject() async throws {
-        try await withTemporaryFolder { folder in
+        try await withTemporaryFolder { folder async throws in
             let store = FileStore(root: folder.path)
             for key in ["a/b/c", "a/b/d", "x/y/z"] { try await store.create(try Self.key(key), [1]) }
             func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: folder.path + "/" + path) }
@@ -116,7 +116,7 @@ import Testing
 
     /// One run removes its last object of a folder while another writes its first one.
     @Test func writersAndRemoversOfOneFolderDoNotDisturbEachOther() async throws {
-        try await withTemporaryFolder { folder in
+        try await withTemporaryFolder { folder async throws in
             let store = FileStore(root: folder.path)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for writer in 0..<4 {
@@ -135,7 +135,7 @@ import Testing
     }
 
     @Test func onlyTemporaryFilesAreRemovedAsLeftovers() async throws {
-        try await withTemporaryFolder { folder in
+        try await withTemporaryFolder { folder async throws in
             let store = FileStore(root: folder.path + "/root")
             let key = try Self.key("a/b")
             try await store.create(key, [1])
@@ -154,7 +154,7 @@ import Testing
     }
 
     @Test func namesThatAreNoTemporaryOnesAreNoLeftovers() async throws {
-        try await withTemporaryFolder { folder in
+        try await withTemporaryFolder { folder async throws in
             let store = FileStore(root: folder.path)
             let name = ".a.rdb.partial~00ff00ff00ff00ff"
             for other in [
@@ -170,7 +170,7 @@ import Testing
     }
 
     @Test func fileThatIsCutWhileItIsReadIsTruncated() async throws {
-        try await withTemporaryFolder { folder in
+        try await withTemporaryFolder { folder async throws in
             let store = FileStore(root: folder.path)
             let key = try Self.key("a")
             try await store.create(key, [UInt8](repeating: 1, count: 3_000_000))
@@ -184,7 +184,7 @@ import Testing
     }
 
     @Test func streamThatIsKeptBeyondItsScopeThrows() async throws {
-        try await withTemporaryFolder { folder in
+        try await withTemporaryFolder { folder async throws in
             let store = FileStore(root: folder.path)
             let key = try Self.key("a")
             try await store.create(key, [1, 2, 3])
@@ -194,7 +194,7 @@ import Testing
     }
 
     @Test func readerGoesOnWithTheVersionThatItOpened() async throws {
-        try await withTemporaryFolder { folder in
+        try await withTemporaryFolder { folder async throws in
             let store = FileStore(root: folder.path)
             let key = try Self.key("a")
             let first = try await store.create(key, [UInt8](repeating: 1, count: 2_000_000))

@@ -127,7 +127,7 @@ func withTestedStore<Result: Sendable>(
 ) async throws -> Result {
     switch kind {
     case .folder:
-        try await withTemporaryFolder { folder in
+        try await withTemporaryFolder { folder async throws in
             let store = StoreWithWitness(
                 kind: kind,
                 location: .folder(path: folder.path),

@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteStreams
+import Failures
+import ObjectStorage
+import Synchronization
+import TestParts
+import Testing
+
+/// Answers byte by byte: what a store may say, and what we make of it.
+@Suite struct S3AnswerTests {
+    private static let secret = "hush/hush+hush"
+    private static let object = S3Text.ok(
+        "12345",
+        headers: ["ETag: \"x\"", "Last-Modified: Mon, 23 Nov 2026 01:02:03 GMT"]
+    )
+
+    /// A store whose every answer is scripted; the waits are kept.
+    @discardableResult
+    private static func withStore<Result: Sendable>(
+        _ answer: @escaping @Sendable (SeenRequest, Int) async throws -> String,
+        configure: (inout StoreConfiguration) -> Void = { _ in },
+        _ body: (any ObjectStore, ScriptedHTTP, Waits) async throws -> Result
+    ) async throws -> Result {
+        try await withScriptedHTTP(answer) { server in
+            let waits = Waits()
+            var configuration = StoreConfiguration(
+                environment: [
+                    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": secret,
+                    "AWS_SESSION_TOKEN": "tokentoken",
+                ],
+                clock: StoreClock(
+                    secondsSince1970: { 1_369_353_600 },
+                    sleep: { waits.add($0) },
+                    chance: { 0.5 }
+                )
+            )
+            configuration.endpointURL = server.url
+            configuration.logger.logLevel = .error
+            configure(&configuration)
+            let location = try StoreLocation(parsing: "s3://bucket/pre")
+            return try await withObjectStore(location, configuration: configuration) { store in
+                try await body(store, server, waits)
+            }
+        }
+    }
+
+    final class Waits: Sendable {
+        private let list = Mutex<[Duration]>([])
+
+        var all: [Duration] { list.withLock { $0 } }
+
+        func add(_ wait: Duration) { list.withLock { $0.append(wait) } }
+    }
+
+    // MARK: Refusals
+
+    struct Refusal: Sendable {
+        let status: String
+        var code: String?
+        var headers: [String] = []
+        let failure: Failure.Code
+        /// What the message or the hint says.
+        let says: [String]
+    }
+
+    @Test(arguments: [
+        Refusal(
+            status: "403 Forbidden",
+            code: "InvalidAccessKeyId",
+            failure: .authenticationFailed,
+            says: ["AWS_ACCESS_KEY_ID", "InvalidAccessKeyId"]
+        ),
+        Refusal(
+            status: "403 Forbidden",
+            code: "SignatureDoesNotMatch",
+            failure: .authenticationFailed,
+            says: ["AWS_SECRET_ACCESS_KEY"]
+        ),
+        Refusal(status: "400 Bad Request", code: "ExpiredToken", failure: .authenticationFailed, says: ["expired"]),
+        Refusal(
+            status: "400 Bad Request",
+            code: "InvalidToken",
+            failure: .authenticationFailed,
+            says: ["AWS_SESSION_TOKEN"]
+        ),
+        Refusal(status: "403 Forbidden", code: "AccessDenied", failure: .permissionDenied, says: ["s3:GetObject"]),
+        Refusal(status: "403 Forbidden", failure: .permissionDenied, says: ["s3:GetObject", "403"]),
+        Refusal(status: "404 Not Found", code: "NoSuchBucket", failure: .noSuchStore, says: ["bucket"]),
+        Refusal(status: "404 Not Found", code: "NoSuchKey", failure: .noSuchObject, says: ["NoSuchKey"]),
+        Refusal(
+            status: "301 Moved",
+            code: "PermanentRedirect",
+            headers: ["x-amz-bucket-region: eu-west-3"],
+            failure: .configuration,
+            says: ["AWS_REGION=eu-west-3"]
+        ),
+        Refusal(
+            status: "307 Temporary Redirect",
+            headers: ["Location: http://127.0.0.1:1/"],
+            failure: .configuration,
+            says: ["AWS_REGION"]
+        ),
+        Refusal(
+            status: "400 Bad Request",
+            code: "AuthorizationHeaderMalformed",
+            failure: .configuration,
+            says: ["AWS_REGION"]
+        ),
+        Refusal(
+            status: "400 Bad Request",
+            code: "InvalidBucketName",
+            failure: .configuration,
+            says: ["name of the bucket"]
+        ),
+        Refusal(status: "403 Forbidden", code: "QuotaExceeded", failure: .noSpace, says: ["quota"]),
+        Refusal(status: "507 Insufficient Storage", failure: .noSpace, says: ["507"]),
+        Refusal(status: "501 Not Implemented", code: "NotImplemented", failure: .unsupported, says: ["501"]),
+        Refusal(status: "400 Bad Request", code: "InvalidRequest", failure: .unsupported, says: ["InvalidRequest"]),
+        Refusal(status: "418 Teapot", failure: .unsupported, says: ["418"]),
+        Refusal(status: "505 Version", failure: .storeUnavailable, says: ["505"]),
+    ])
+    func refusalIsNamedAndNotRepeated(_ refusal: Refusal) async throws {
+        let key = try #require(ObjectKey(parsing: "a/b"))
+        let answer =
+            refusal.code.map {
+                S3Text.error(
+                    refusal.status,
+                    $0,
+                    headers: refusal.headers,
+                    message: "key AKIDEXAMPLE \(Self.secret) tokentoken\n\u{1B}[31m"
+                )
+            } ?? ScriptedHTTP.response(refusal.status, headers: ["Connection: close"] + refusal.headers)
+        try await Self.withStore { _, _ in
+            answer
+        } _: { store, server, _ async throws in
+            let failure = await #expect(throws: Failure.self) { try await store.withObject(key) { _, _ in } }
+            #expect(failure?.code == refusal.failure)
+            let text = "\(failure?.description ?? "") \(failure?.hint ?? "")"
+            for says in refusal.says { #expect(text.contains(says), "\(text)") }
+            for secret in ["AKIDEXAMPLE", Self.secret, "tokentoken", "\u{1B}", "\n"] {
+                #expect(!text.contains(secret), "\(text)")
+            }
+            #expect(text.contains("s3://bucket/pre/a/b"))
+            #expect(server.requests.count == 1)
+        }
+    }
+
+    /// An answer to HEAD has no body; a second request asks why.
+    @Test func refusalOfALookIsExplained() async throws {
+        let key = try #require(ObjectKey(parsing: "a/b"))
+        for (code, expected) in [
+            ("ExpiredToken", Failure.Code.authenticationFailed), ("AccessDenied", .permissionDenied),
+        ] {
+            try await Self.withStore { request, _ in
+                request.method == "HEAD"
+                    ? "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+                    : S3Text.error("403 Forbidden", code)
+            } _: { store, server, _ async throws in
+                let failure = await #expect(throws: Failure.self) { try await store.stat(key) }
+                #expect(failure?.code == expected)
+                #expect(server.requests.map(\.method) == ["HEAD", "GET"])
+                #expect(server.requests.last?.headers["range"] == "bytes=0-0")
+            }
+        }
+    }
+
+    @Test func everyOperationNamesTheRightThatItLacks() async throws {
+        let key = try #require(ObjectKey(parsing: "a/b"))
+        let denied = S3Text.error("403 Forbidden", "AccessDenied")
+        let operations: [(right: String, call: @Sendable (any ObjectStore) async throws -> Void)] = [
+            ("s3:PutObject", { _ = try await $0.stage(key, estimatedBytes: nil, from: chunked([1])) }),
+            ("s3:GetObject", { _ = try await $0.stat(key) }),
+            ("s3:GetObject", { try await $0.withObject(key) { _, _ in } }),
+            ("s3:ListBucket ", { _ = try await $0.list(under: .root) }),
+            ("s3:ListBucketMultipartUploads", { _ = try await $0.leftovers(under: .root) }),
+            ("s3:DeleteObject", { try await $0.remove(key) }),
+            ("s3:AbortMultipartUpload", { try await $0.remove(Leftover(key: key, handle: "x", startedAtSeconds: 0)) }),
+        ]
+        for (right, call) in operations {
+            try await Self.withStore { request, _ in
+                request.method == "HEAD" ? "HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n" : denied
+            } _: { store, _, _ async throws in
+                let failure = await #expect(throws: Failure.self) { try await call(store) }
+                #expect(failure?.code == .permissionDenied)
+                #expect(failure?.hint?.contains(right) == true, "\(failure?.hint ?? "")")
+            }
+        }
+    }
+
+    // MARK: Trying again
+
+    @Test func waitsGrowAndEnd() async throws {
+        try await Self.withStore { _, _ in
+            S3Text.error("503 Slow Down", "SlowDown")
+        } _: { store, server, waits async throws in
+            let failure = await #expect(throws: Failure.self) { try await store.list(under: .root) }
+            #expect(failure?.code == .storeUnavailable)
+            #expect(waits.all == [0.5, 1, 2, 4, 8, 10, 10].map { .seconds($0) })
+            #expect(server.requests.count == 8)
+        }
+    }
+
+    @Test func whatTheStoreAsksForIsWaited() async throws {
+        try await Self.withStore { _, number in
+            number == 1
+                ? S3Text.error("503 Slow Down", "SlowDown", headers: ["Retry-After: 7"])
+                : number == 2
+                    ? S3Text.error("503 Slow Down", "SlowDown", headers: ["Retry-After: 86400"])
+                    : S3Text.ok("<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
+        } _: { store, _, waits async throws in
+            #expect(try await store.list(under: .root) == [])
+            #expect(waits.all == [.seconds(7), .seconds(20)])
+        }
+    }
+
+    @Test func retriesOfAStoreThatIsDownAreLimitedOverAllRequests() async throws {
+        try await Self.withStore { _, _ in
+            ""
+        } configure: {
+            $0.attemptsMax = 20
+        } _: { store, server, _ async throws in
+            var codes: Set<Failure.Code> = []
+            for _ in 0..<10 {
+                let failure = await #expect(throws: Failure.self) { try await store.list(under: .root) }
+                if let failure { codes.insert(failure.code) }
+            }
+            #expect(codes == [.unreachable])
+            // Ten first tries and the budget; libcurl may open a second connection for one that was closed on it.
+            #expect(server.requests.count >= 10 + RetryBudget.retriesMax)
+            #expect(server.requests.count <= 2 * (10 + RetryBudget.retriesMax))
+        }
+    }
+
+    @Test func clockOfTheStoreIsTakenOverOnce() async throws {
+        let skewed = S3Text.error(
+            "403 Forbidden",
+            "RequestTimeTooSkewed",
+            headers: ["Date: Fri, 24 May 2013 00:20:00 GMT"]
+        )
+        let empty = S3Text.ok("<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
+        try await Self.withStore { request, _ in
+            request.headers["x-amz-date"] == "20130524T002000Z" ? empty : skewed
+        } _: { store, server, waits async throws in
+            _ = try await store.list(under: .root)
+            _ = try await store.list(under: .root)
+            #expect(
+                server.requests.map { $0.headers["x-amz-date"] } == [
+                    "20130524T000000Z", "20130524T002000Z", "20130524T002000Z",
+                ]
+            )
+            #expect(waits.all == [])
+        }
+        try await Self.withStore { _, _ in
+            skewed
+        } _: { store, server, _ async throws in
+            let failure = await #expect(throws: Failure.self) { try await store.list(under: .root) }
+            #expect(failure?.code == .configuration && failure?.hint?.contains("clock") == true)
+            #expect(server.requests.count == 2)
+        }
+    }
+
+    @Test func cancelledTaskDoesNotWait() async throws {
+        try await Self.withStore { _, _ in
+            S3Text.error("503 Slow Down", "SlowDown")
+        } configure: {
+            $0.clock = StoreClock(
+                secondsSince1970: { 0 },
+                sleep: { _ in try await Task.sleep(for: .seconds(3600)) },
+                chance: { 0.5 }
+            )
+        } _: { store, server, _ async throws in
+            await #expect(throws: CancellationError.self) {
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { _ = try await store.list(under: .root) }
+                    try await eventually("the first answer") { server.requests.isEmpty ? nil : true }
+                    group.cancelAll()
+                    try await group.next()
+                }
+            }
+        }
+    }
+
+    // MARK: Lists
+
+    private static func page(_ keys: [String], next: String? = nil, encoding: String = "") -> String {
+        let entries = keys.map {
+            "<Contents><Key>\($0)</Key><Size>3</Size><ETag>&quot;e&quot;</ETag>"
+                + "<LastModified>2026-11-23T01:02:03.456Z</LastModified></Contents>"
+        }
+        let token = next.map { "<NextContinuationToken>\($0)</NextContinuationToken>" } ?? ""
+        return
+            "<ListBucketResult>\(encoding)<IsTruncated>\(next != nil)</IsTruncated>\(token)\(entries.joined())</ListBucketResult>"
+    }
+
+    @Test func pagesAreFollowedToTheLast() async throws {
+        let encoding = "<EncodingType>url</EncodingType>"
+        try await Self.withStore { request, _ in
+            if request.target.contains("continuation-token=a%2Fb%2B%3D") {
+                return S3Text.ok(
+                    Self.page(["pre%2Fz", "pre/a%2Eb", "pre%2Fa+b", "pre/", "pre/a/"], encoding: encoding)
+                )
+            }
+            return S3Text.ok(Self.page(["pre/y", "prefix/no", "other"], next: "a/b+=", encoding: encoding))
+        } _: { store, server, _ async throws in
+            let objects = try await store.list(under: .root)
+            #expect(objects.map(\.key.description) == ["a.b", "y", "z"])
+            #expect(
+                objects.allSatisfy {
+                    $0.bytes == 3 && $0.version.tag == "\"e\"" && $0.modifiedAtSeconds == 1_795_395_723
+                }
+            )
+            #expect(
+                server.requests.map(\.target) == [
+                    "/bucket?encoding-type=url&list-type=2&prefix=pre%2F",
+                    "/bucket?continuation-token=a%2Fb%2B%3D&encoding-type=url&list-type=2&prefix=pre%2F",
+                ]
+            )
+        }
+    }
+
+    /// A list that is not whole must never look like a shorter one.
+    @Test(arguments: [
+        "", " ", String(page(["pre/a"]).dropLast(5)), "<ListBucketResult></ListBucketResult>",
+        "<ListBucketResult><IsTruncated>maybe</IsTruncated></ListBucketResult>",
+        "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
+        "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Size>1</Size></Contents></ListBucketResult>",
+        "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>pre/a</Key></Contents></ListBucketResult>",
+        page(["pre/%zz"], encoding: "<EncodingType>url</EncodingType>"), "<html>hello</html>",
+        "<Error><Code>InternalError</Code></Error>",
+    ])
+    func pageThatIsNotWholeIsAnError(_ second: String) async throws {
+        try await Self.withStore { request, _ in
+            S3Text.ok(request.target.contains("continuation-token") ? second : Self.page(["pre/a"], next: "t"))
+        } configure: {
+            $0.attemptsMax = 3
+        } _: { store, server, _ async throws in
+            let failure = await #expect(throws: Failure.self) { try await store.list(under: .root) }
+            #expect(failure?.code == .storeUnavailable)
+            #expect(server.requests.count == 4)
+        }
+    }
+
+    @Test(arguments: [0, 500, 404, 403])
+    func pageThatFailsIsAnError(_ status: Int) async throws {
+        try await Self.withStore { request, _ in
+            if !request.target.contains("continuation-token") { return S3Text.ok(Self.page(["pre/a"], next: "t")) }
+            return status == 0 ? "" : S3Text.error("\(status) No", "Whatever")
+        } configure: {
+            $0.attemptsMax = 2
+        } _: { store, _, _ async throws in
+            await #expect(throws: Failure.self) { try await store.list(under: .root) }
+        }
+    }
+
+    @Test func listThatNeverEndsIsAnError() async throws {
+        try await Self.withStore { _, _ in
+            S3Text.ok(Self.page(["pre/a"], next: "same"))
+        } _: { store, server, _ async throws in
+            let failure = await #expect(throws: Failure.self) { try await store.list(under: .root) }
+            #expect(failure?.code == .protocolViolation)
+            #expect(server.requests.count == 2)
+        }
+    }
+
+    @Test func pagesOfUploadsAreFollowedToTheLast() async throws {
+        @Sendable func page(_ key: String, _ id: String, next: String) -> String {
+            S3Text.ok(
+                "<ListMultipartUploadsResult><EncodingType>url</EncodingType>\(next)<Upload><Key>\(key)</Key>"
+                    + "<UploadId>\(id)</UploadId><Initiated>2026-11-23T01:02:03.000Z</Initiated></Upload>"
+                    + "</ListMultipartUploadsResult>"
+            )
+        }
+        try await Self.withStore { request, _ in
+            request.target.contains("upload-id-marker=1%2B")
+                ? page("pre%2Fb%2Fc", "2", next: "<IsTruncated>false</IsTruncated>")
+                : page(
+                    "pre/a",
+                    "1+",
+                    next: "<IsTruncated>true</IsTruncated><NextKeyMarker>pre%2Fa</NextKeyMarker>"
+                        + "<NextUploadIdMarker>1+</NextUploadIdMarker>"
+                )
+        } _: { store, server, _ async throws in
+            let found = try await store.leftovers(under: .root)
+            #expect(found.map(\.handle) == ["1+", "2"] && found.map(\.key.description) == ["a", "b/c"])
+            #expect(found.allSatisfy { $0.startedAtSeconds == 1_795_395_723 })
+            #expect(server.requests.last?.target.contains("key-marker=pre%2Fa&") == true)
+        }
+    }
+
+    @Test(arguments: ["501 Not Implemented", "405 Method Not Allowed", "400 Bad Request"])
+    func providerThatCannotListUploadsSaysSo(_ status: String) async throws {
+        try await Self.withStore { _, _ in
+            ScriptedHTTP.response(status, headers: ["Connection: close"])
+        } _: { store, _, _ async throws in
+            let failure = await #expect(throws: Failure.self) { try await store.leftovers(under: .root) }
+            #expect(failure?.code == .unsupported)
+        }
+        try await Self.withStore { _, _ in
+            S3Text.error("400 Bad Request", "ExpiredToken")
+        } _: { store, _, _ async throws in
+            let failure = await #expect(throws: Failure.self) { try await store.leftovers(under: .root) }
+            #expect(failure?.code == .authenticationFailed)
+        }
+    }
+
+    // MARK: Objects
+
+    @Test(arguments: ["ETag: \"x\"", "Last-Modified: Mon, 23 Nov 2026 01:02:03 GMT"])
+    func objectWithoutAVersionOrATimeIsNotBelieved(_ header: String) async throws {
+        let key = try #require(ObjectKey(parsing: "a"))
+        try await Self.withStore { _, _ in
+            S3Text.ok("", headers: [header])
+        } configure: {
+            $0.attemptsMax = 2
+        } _: { store, _, _ async throws in
+            let failure = await #expect(throws: Failure.self) { try await store.stat(key) }
+            #expect(failure?.code == .storeUnavailable)
+        }
+    }
+
+    @Test func readOfASmallObjectIsBounded() async throws {
+        let key = try #require(ObjectKey(parsing: "a"))
+        try await Self.withStore { _, _ in
+            Self.object
+        } _: { store, _, _ async throws in
+            #expect(try await store.read(key, bytesMax: 5).bytes == Array("12345".utf8))
+            let failure = await #expect(throws: Failure.self) { try await store.read(key, bytesMax: 4) }
+            #expect(failure?.code == .unsupported)
+        }
+    }
+}
