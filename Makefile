@@ -2,7 +2,7 @@
 #
 # The only door. `make test` is what CI runs; on a bare Debian 12 with Swift 6.2 or later it installs what it needs.
 
-.PHONY: help demo test check fmt lint build deps parts clean toolchain
+.PHONY: help demo test check fmt lint docs build deps parts clean toolchain
 .DEFAULT_GOAL := help
 
 SWIFT ?= swift
@@ -19,6 +19,7 @@ help:
 	@echo 'make test    everything that CI runs: lint, build, all tests'
 	@echo 'make check   the quick gate: lint, build, architecture'
 	@echo 'make fmt     format the sources'
+	@echo 'make docs    write docs/command-reference.md anew'
 	@echo 'make build   $(REDOUBT)'
 	@echo 'make deps    install what the build needs (apt)'
 	@echo 'make parts   install the servers and tools that the tests run against (apt, PyPI)'
@@ -43,6 +44,9 @@ lint: toolchain
 
 fmt: toolchain
 	$(SWIFT) format --in-place --parallel --recursive $(SOURCES)
+
+docs: toolchain deps
+	REDOUBT_WRITE_DOCS=1 $(SWIFT) test --disable-xctest --filter '^CommandsTests\.CommandReferenceTests'
 
 build: toolchain deps
 	$(SWIFT) build -c release --product redoubt

@@ -41,8 +41,8 @@ extension ByteStream {
         }
     }
 
-    /// Gives `body` a stream that `produce` fills chunk by chunk from a task of its own, at most `depth` chunks ahead of the
-    /// reader: for a source that is a scope itself, such as the answer to a request.
+    /// Gives `body` a stream that `produce` fills chunk by chunk from a task of its own, at most `depth` chunks ahead
+    /// of the reader: for a source that is a scope itself, such as the answer to a request.
     ///
     /// Errors and the end are as with `withOverlap`.
     /// - Parameter produce: gets a function that takes a chunk, and suspends until there is room for it.

@@ -14,8 +14,8 @@ package func withCancellationShield<Result: Sendable>(
 
 /// Runs a request whose answer is needed to undo it later: cancellation waits for it, but not longer than `grace`.
 ///
-/// A request that is cancelled on its way may have been carried out all the same. Whoever does not hear the answer (the id
-/// of an upload, the version of a lease) cannot take it back.
+/// A request that is cancelled on its way may have been carried out all the same. Whoever does not hear the answer (the
+/// id of an upload, the version of a lease) cannot take it back.
 /// - Throws: what `operation` throws; `CancellationError` when it is cancelled and does not end in time.
 package func withCancellationGrace<Result: Sendable>(
     _ grace: Duration,

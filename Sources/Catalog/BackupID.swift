@@ -2,7 +2,8 @@
 
 import Failures
 
-/// The name of one backup set: the time it was started, in UTC, and four random hexadecimal digits: `20261122T153000Z-7f3a`.
+/// The name of one backup set: the time it was started, in UTC, and four random hexadecimal digits:
+/// `20261122T153000Z-7f3a`.
 ///
 /// Ids of one subject sort by time as plain text. A run that finds a newer id than its own clock gives takes the second
 /// after it, so that the order of ids is the order of runs even where clocks disagree (failure mode F22).

@@ -86,9 +86,9 @@ package final class HeldLease: Sendable {
 extension Catalog {
     /// Runs `body` while holding the lease of a subject: no two runs of one subject work at the same time (F21).
     ///
-    /// A lease whose holder is seen to live is respected at once. One that nobody renews is watched for its lifetime and
-    /// then taken over; one whose holder was a process of this very machine and is gone is taken over at once. When the
-    /// lease is lost, `body` is cancelled.
+    /// A lease whose holder is seen to live is respected at once. One that nobody renews is watched for its lifetime
+    /// and then taken over; one whose holder was a process of this very machine and is gone is taken over at once. When
+    /// the lease is lost, `body` is cancelled.
     /// - Throws: `.locked`, and what `body` throws.
     package func withLease<Result: Sendable>(
         on name: String,

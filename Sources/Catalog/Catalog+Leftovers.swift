@@ -8,8 +8,8 @@ extension Catalog {
     /// Removes what dead runs of a subject left behind: staged bytes, and members of sets that have no manifest.
     ///
     /// Called under the lease of the subject, so that no live run can be the owner. It never touches a set that has a
-    /// manifest, nor an object that this program could not have written. A store that does not allow removals (the rights
-    /// to remove belong to the pruning identity) is not an error of a backup: it is logged.
+    /// manifest, nor an object that this program could not have written. A store that does not allow removals (the
+    /// rights to remove belong to the pruning identity) is not an error of a backup: it is logged.
     /// - Returns: how many leftovers were removed.
     @discardableResult
     package func removeLeftovers(of name: String, logger: Logger) async throws -> Int {
@@ -36,8 +36,8 @@ extension Catalog {
         }
     }
 
-    /// Members of sets whose manifest is not there. The manifest is asked for once more, by its own key, before a set is
-    /// called dead: a listing alone decides nothing that cannot be undone.
+    /// Members of sets whose manifest is not there. The manifest is asked for once more, by its own key, before a set
+    /// is called dead: a listing alone decides nothing that cannot be undone.
     private func uncommitted(under folder: KeyFolder) async throws -> [ObjectKey] {
         let keys: [ObjectKey]
         do {

@@ -27,7 +27,8 @@ extension ProcessIdentity {
         return Self.startTime(of: pid) == started
     }
 
-    /// The containers of one pod share host name and boot, but not their process numbers: the namespace tells them apart.
+    /// The containers of one pod share host name and boot, but not their process numbers: the namespace tells them
+    /// apart.
     private static func bootAndNamespace() -> String {
         guard let boot = text(of: "/proc/sys/kernel/random/boot_id"),
             let namespace = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/pid")

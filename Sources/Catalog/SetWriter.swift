@@ -7,8 +7,8 @@ import ObjectStorage
 
 /// Makes one backup set: stages the members, then commits all of them and writes the manifest last (F32).
 ///
-/// Staged members are not visible in the store. Until `commit`, a run that ends in any way leaves no visible object; the
-/// commit itself makes the members visible one by one and then, with the manifest, the set.
+/// Staged members are not visible in the store. Until `commit`, a run that ends in any way leaves no visible object;
+/// the commit itself makes the members visible one by one and then, with the manifest, the set.
 package struct SetWriter: Sendable {
     package let name: String
     package let id: BackupID
@@ -41,8 +41,8 @@ package struct SetWriter: Sendable {
 
     /// Makes every staged member visible, holds what the store then says against the manifest, and writes the manifest.
     ///
-    /// When it throws, the set does not exist, and what was staged or made visible is taken back. One case is left to the
-    /// next run: where the reply to the manifest was lost, nothing is removed, because the set may exist.
+    /// When it throws, the set does not exist, and what was staged or made visible is taken back. One case is left to
+    /// the next run: where the reply to the manifest was lost, nothing is removed, because the set may exist.
     package func commit(_ manifest: Manifest, staged: [any StagedObject], under lease: HeldLease?) async throws {
         let sizes = Dictionary(
             uniqueKeysWithValues: manifest.members.compactMap { member in
@@ -59,7 +59,8 @@ package struct SetWriter: Sendable {
                 guard stored.bytes == sizes[object.key.description] else {
                     throw Failure(
                         .digestMismatch,
-                        "commit \(object.key) in \(store.location): the store holds \(stored.bytes) bytes of \(object.bytes)"
+                        "commit \(object.key) in \(store.location): "
+                            + "the store holds \(stored.bytes) bytes of \(object.bytes)"
                     )
                 }
                 logger.debug("committed \(object.key)", metadata: ["bytes": "\(stored.bytes)"])

@@ -46,7 +46,7 @@ struct BackupCommand: RunnableCommand {
     @OptionGroup(title: "Fitness of a member") var fitness: FitnessOptions
     @OptionGroup(title: "Servers") var servers: ServerOptions
     @OptionGroup(title: "Store") var store: StoreOptions
-    @OptionGroup(title: "Output") var common: CommonOptions
+    @OptionGroup(title: "Output") var outputs: OutputOptions
 
     func validate() throws {
         if servers.endpoint.isEmpty { throw ValidationError("name the members: --endpoint redis://host:port") }
@@ -62,7 +62,7 @@ struct BackupCommand: RunnableCommand {
     }
 
     func execute() async throws -> ExitCode {
-        let session = common.session()
+        let session = outputs.session()
         let chosen = try MemberFactory(
             servers: servers,
             fitness: fitness,

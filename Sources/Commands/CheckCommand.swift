@@ -25,7 +25,7 @@ struct CheckCommand: RunnableCommand {
     @OptionGroup(title: "Fitness of a member") var fitness: FitnessOptions
     @OptionGroup(title: "Servers") var servers: ServerOptions
     @OptionGroup(title: "Store") var store: StoreOptions
-    @OptionGroup(title: "Output") var common: CommonOptions
+    @OptionGroup(title: "Output") var outputs: OutputOptions
 
     func validate() throws {
         if servers.endpoint.isEmpty && to == nil {
@@ -37,7 +37,7 @@ struct CheckCommand: RunnableCommand {
     }
 
     func execute() async throws -> ExitCode {
-        let session = common.session()
+        let session = outputs.session()
         let check = Check(logger: session.logger)
         var findings: [Check.Finding] = []
         let members = try MemberFactory(

@@ -12,11 +12,11 @@ package enum CommandReference {
             """
             # Command reference
 
-            What `redoubt help` prints, command by command. A test holds this page and the program together; after a change
-            of the options, `make docs` writes it anew.
+            What `redoubt help` prints, command by command. A test holds this page and the program together; after a
+            change of the options, `make docs` writes it anew.
 
-            Every flag has an environment variable: `--part-size` is `REDOUBT_PART_SIZE`. Flag > environment > default. A
-            flag that may be repeated takes several values from its variable, separated by white space.
+            Every flag has an environment variable: `--part-size` is `REDOUBT_PART_SIZE`. Flag > environment > default.
+            A flag that may be repeated takes several values from its variable, separated by white space.
             """,
             exitCodes, block("redoubt", RootCommand.helpMessage(columns: columns)),
         ]

@@ -19,8 +19,8 @@ protocol RunnableCommand: ParsableCommand, Sendable {
     /// - Returns: `.done` or `.partial`; every other ending is a thrown `Failure`.
     func execute() async throws -> ExitCode
 
-    /// What every subcommand has in common.
-    var common: CommonOptions { get }
+    /// What every subcommand says and how.
+    var outputs: OutputOptions { get }
 }
 
 struct RootCommand: ParsableCommand {
@@ -87,7 +87,7 @@ package enum Entry {
         } catch {
             return report(
                 Failure(wrapping: error, attempting: "run the command"),
-                asJSON: command.common.output == .json
+                asJSON: command.outputs.output == .json
             )
         }
     }

@@ -5,8 +5,8 @@ import FoundationEssentials
 
 /// Every flag has an environment variable: `--part-size` is `REDOUBT_PART_SIZE`. Flag > environment > default.
 ///
-/// The layer works on the command line itself: what stands in the environment and not on the line is added to it, so that
-/// one parser decides about both. An option that may be repeated takes several values, separated by white space.
+/// The layer works on the command line itself: what stands in the environment and not on the line is added to it, so
+/// that one parser decides about both. An option that may be repeated takes several values, separated by white space.
 package enum EnvironmentLayer {
     package static let prefix = "REDOUBT_"
 

@@ -2,7 +2,8 @@
 
 import Failures
 
-/// The exit codes of the command, which `podFailurePolicy` and scripts read. A code that is not in here is a failure too.
+/// The exit codes of the command, which `podFailurePolicy` and scripts read. A code that is not in here is a failure
+/// too.
 package enum ExitCode: Int32, Sendable, CaseIterable {
     case done = 0
     case unclassified = 1

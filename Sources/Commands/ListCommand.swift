@@ -12,10 +12,10 @@ struct ListCommand: RunnableCommand {
     )
 
     @OptionGroup var source: SourceStoreOptions
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var outputs: OutputOptions
 
     func execute() async throws -> ExitCode {
-        let session = common.session()
+        let session = outputs.session()
         let entries = try await source.store.withStore(at: source.from, session) { store in
             try await Catalog(store: store).entries(of: source.name)
         }

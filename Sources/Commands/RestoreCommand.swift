@@ -17,7 +17,8 @@ struct RestoreCommand: RunnableCommand {
         commandName: "restore",
         abstract: "Put a backup into the data directory of a server, before it starts.",
         discussion: """
-            It ends in one of three ways. Restored: exit code 0. Nothing to restore, because a complete listing shows no \
+            It ends in one of three ways. Restored: exit code 0. Nothing to restore, because a complete listing shows \
+            no \
             backup of that name, or because the folder holds data already: exit code 0, and it says so. An error: any \
             other exit code, the folder is as it was, and the server must not start.
             """
@@ -40,7 +41,7 @@ struct RestoreCommand: RunnableCommand {
 
     @Option(
         help:
-            "Whether the server runs with appendonly. Where neither this nor a configuration says, files for both are written."
+            "Whether the server runs with appendonly. Files for both are written where nothing says so."
     )
     var appendonly: AppendOnlySetting?
 
@@ -57,10 +58,10 @@ struct RestoreCommand: RunnableCommand {
     var dryRun = false
 
     @OptionGroup var source: SourceStoreOptions
-    @OptionGroup(title: "Output") var common: CommonOptions
+    @OptionGroup(title: "Output") var outputs: OutputOptions
 
     func execute() async throws -> ExitCode {
-        let session = common.session()
+        let session = outputs.session()
         let request = try await request()
         let outcome = try await source.store.withStore(at: source.from, session) { store in
             let restore = RestoreDataDirectory(

@@ -109,7 +109,8 @@ struct ServerOptions: ParsableArguments, Sendable {
 }
 
 extension RedisEndpoint {
-    /// What the endpoint is called in a backup set: the first label of its host, and its port where that is not the usual one.
+    /// What the endpoint is called in a backup set: the first label of its host, and its port where that is not the
+    /// usual one.
     var memberName: String {
         switch url.address {
         case .tcp(let host, let port):

@@ -14,10 +14,10 @@ struct ShowCommand: RunnableCommand {
     var backup = "latest"
 
     @OptionGroup var source: SourceStoreOptions
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var outputs: OutputOptions
 
     func execute() async throws -> ExitCode {
-        let session = common.session()
+        let session = outputs.session()
         let reference = try BackupReference(backup)
         let manifest = try await source.store.withStore(at: source.from, session) { store in
             try await Catalog(store: store).require(reference, name: source.name)
@@ -38,7 +38,8 @@ struct ManifestText {
     var text: String {
         var lines = [
             "backup    \(manifest.name)/\(manifest.id)\(manifest.isPartial ? "  (partial)" : "")",
-            "taken     \(manifest.startedAt) to \(manifest.finishedAt) by \(manifest.tool.name) \(manifest.tool.version)",
+            "taken     \(manifest.startedAt) to \(manifest.finishedAt)",
+            "by        \(manifest.tool.name) \(manifest.tool.version)",
             "size      \(Quantity.bytes(manifest.rawBytes)), stored \(Quantity.bytes(manifest.storedBytes))",
         ]
         for member in manifest.members { lines += [""] + Self.lines(of: member) }

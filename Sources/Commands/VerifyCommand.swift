@@ -25,14 +25,14 @@ struct VerifyCommand: RunnableCommand {
     var name: String?
 
     @OptionGroup var store: StoreOptions
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var outputs: OutputOptions
 
     func validate() throws {
         if from == nil && backup == nil { throw ValidationError("give a file, or a store with --from") }
     }
 
     func execute() async throws -> ExitCode {
-        let session = common.session()
+        let session = outputs.session()
         if let from { return try await verify(in: from, session) }
         guard let backup else { return .usage }
         let proof = try await session.progress.show { try await Verify.run(file: backup, meter: session.meter) }

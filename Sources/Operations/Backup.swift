@@ -5,7 +5,8 @@ import Failures
 import Logging
 import ObjectStorage
 
-/// Takes one backup set: a proven snapshot of each member that is asked for, then the manifest that makes the set exist.
+/// Takes one backup set: a proven snapshot of each member that is asked for, then the manifest that makes the set
+/// exist.
 ///
 /// The promise: what this commits restores. A snapshot that is not proven is never committed, and when the run ends in
 /// any other way than by its last line, the store shows nothing of it.

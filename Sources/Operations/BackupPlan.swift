@@ -6,7 +6,8 @@ import RedisProtocol
 
 /// Whose snapshots are taken, in which order, and who stands in for whom. Pure: made of the survey alone.
 ///
-/// Role, link and history come from `INFO`, never from names or ordinals. Members with the same replication id are one shard.
+/// Role, link and history come from `INFO`, never from names or ordinals. Members with the same replication id are one
+/// shard.
 package struct BackupPlan: Sendable {
     /// One snapshot to take: of the first candidate that gives a proven one.
     package struct Turn: Sendable {
@@ -91,8 +92,8 @@ package struct BackupPlan: Sendable {
         return rank(left) < rank(right)
     }
 
-    /// Groups in the order of their first member. A member that could not be asked is a group of its own: whether another
-    /// one covers it is not known.
+    /// Groups in the order of their first member. A member that could not be asked is a group of its own: whether
+    /// another one covers it is not known.
     private static func shards(of candidates: [Candidate]) -> [[Candidate]] {
         var shards: [[Candidate]] = []
         for candidate in candidates {

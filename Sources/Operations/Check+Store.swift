@@ -37,7 +37,8 @@ extension Check {
         }
     }
 
-    /// A backup needs no right to remove; without it, what a dead run leaves stays until `prune` is run by another identity.
+    /// A backup needs no right to remove; without it, what a dead run leaves stays until `prune` is run by another
+    /// identity.
     private func removing(_ key: ObjectKey, _ store: any ObjectStore) async -> Finding {
         do {
             try await store.remove(key)

@@ -8,7 +8,8 @@ import Logging
 import ObjectStorage
 import RDB
 
-/// Restores one snapshot into the data directory of a server that does not run: from an init container, a Job, or by hand.
+/// Restores one snapshot into the data directory of a server that does not run: from an init container, a Job, or by
+/// hand.
 ///
 /// It ends in one of three ways, never confused: restored; nothing to restore, which a complete listing of the store or
 /// data in the folder proves; or an error, after which the folder is as it was and the server must not start.

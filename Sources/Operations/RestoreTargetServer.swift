@@ -49,8 +49,8 @@ extension RestoreTargetServer {
         )
     }
 
-    /// A version that is not known is taken for the newest of the product that wrote the snapshot: what the configuration
-    /// says of databases and memory counts all the same.
+    /// A version that is not known is taken for the newest of the product that wrote the snapshot: what the
+    /// configuration says of databases and memory counts all the same.
     private func server(for snapshot: Manifest.Snapshot) -> RDBServer {
         let isValkey = version == nil ? snapshot.version >= Self.valkeyVersionMin : product == .valkey
         return RDBServer(

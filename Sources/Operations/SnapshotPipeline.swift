@@ -84,8 +84,8 @@ package enum SnapshotPipeline {
 
     /// Streams a stored snapshot to `reader`, uncompressed, and holds all of it against the manifest.
     ///
-    /// `reader` may see bytes before they are proven; the stream throws at its end, at the latest, when they are not what
-    /// the manifest says. So a reader that came to the end of its stream has the snapshot.
+    /// `reader` may see bytes before they are proven; the stream throws at its end, at the latest, when they are not
+    /// what the manifest says. So a reader that came to the end of its stream has the snapshot.
     /// - Throws: `.digestMismatch`, `.truncated`, `.corruptCompression`, `.corruptSnapshot`, and what `reader` throws.
     static func replay<Result: Sendable>(
         _ stored: ByteStream,

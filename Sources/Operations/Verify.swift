@@ -6,7 +6,8 @@ import Failures
 import Logging
 import ObjectStorage
 
-/// Reads a backup set again, all of it, and proves it: stored digest, decompression, RDB, and the counts of the manifest.
+/// Reads a backup set again, all of it, and proves it: stored digest, decompression, RDB, and the counts of the
+/// manifest.
 package struct Verify: Sendable {
     private let catalog: Catalog
     private let meter: ProgressMeter

@@ -15,8 +15,8 @@ enum OutputFormat: String, Sendable, CaseIterable, ExpressibleByArgument {
 extension LogFormat: ExpressibleByArgument {}
 extension ProgressChoice: ExpressibleByArgument {}
 
-/// What every subcommand has in common.
-struct CommonOptions: ParsableArguments, Sendable {
+/// What every subcommand says and how.
+struct OutputOptions: ParsableArguments, Sendable {
     @Option(help: "How the result is written on standard output: text, or one JSON document.")
     var output: OutputFormat = .text
 
