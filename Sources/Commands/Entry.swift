@@ -78,6 +78,11 @@ package enum Entry {
         return await run(runnable)
     }
 
+    /// Whether the program understands a command line, without running it.
+    package static func understands(_ arguments: [String]) -> Bool {
+        (try? RootCommand.parseAsRoot(arguments)) is any RunnableCommand
+    }
+
     private static func run(_ command: any RunnableCommand) async -> Int32 {
         do {
             return try await SignalWatch.run { try await command.execute() }.rawValue
