@@ -2,8 +2,8 @@
 
 /// What a `nodes.conf` says about the node that it belongs to.
 ///
-/// It is the identity of a node, not data: a restore leaves it where it is. Keys of slots that the node does not own are
-/// trouble (F42), so the caller compares the slots with those of the backup.
+/// It is the identity of a node, not data: a restore leaves it where it is. Keys of slots that the node does not own
+/// are trouble (F42), so the caller compares the slots with those of the backup.
 package struct ClusterNode: Sendable, Hashable {
     /// 40 hexadecimal digits.
     package var nodeID: String
@@ -20,8 +20,8 @@ package struct ClusterNode: Sendable, Hashable {
         self.knownNodes = knownNodes
     }
 
-    /// Reads a `nodes.conf`: a line a node, `<id> <address> <flags> <primary> <ping> <pong> <epoch> <link> <slot>…`, and
-    /// one that begins with `vars` (`clusterLoadConfig` in redis/src/cluster_legacy.c).
+    /// Reads a `nodes.conf`: a line a node, `<id> <address> <flags> <primary> <ping> <pong> <epoch> <link> <slot>…`,
+    /// and one that begins with `vars` (`clusterLoadConfig` in redis/src/cluster_legacy.c).
     ///
     /// - Returns: `nil` where no line is the node's own.
     package init?(parsing text: String) {

@@ -2,9 +2,9 @@
 
 /// One line of a `redis.conf`, split into words the way a server splits it.
 ///
-/// The rules are those of `sdssplitargs` in redis/src/sds.c: words are separated by blanks; double quotes know the escapes
-/// `\n \r \t \b \a \xHH` and `\` before any other byte; single quotes know only `\'`; a closing quote ends its word.
-/// A `#` starts a comment only as the first byte of a line.
+/// The rules are those of `sdssplitargs` in redis/src/sds.c: words are separated by blanks; double quotes know the
+/// escapes `\n \r \t \b \a \xHH` and `\` before any other byte; single quotes know only `\'`; a closing quote ends its
+/// word. A `#` starts a comment only as the first byte of a line.
 package struct ConfigurationLine: Sendable, Hashable {
     /// Why a line cannot be split.
     package enum Flaw: Error, Sendable, Hashable {

@@ -109,8 +109,8 @@ package enum NothingToRestore: Sendable, Hashable, CustomStringConvertible {
 extension Contents {
     /// What a request comes to, given these contents.
     ///
-    /// A restore that was done before is not repeated as long as there is data, whatever the mode: an init container runs
-    /// at each start of its pod, and must not take the data back to the backup each time (F39).
+    /// A restore that was done before is not repeated as long as there is data, whatever the mode: an init container
+    /// runs at each start of its pod, and must not take the data back to the backup each time (F39).
     ///
     /// - Throws: `.guardRefused` where it would restore, but a server seems to run there (F35), or something that would
     ///   have to be moved is a symbolic link.

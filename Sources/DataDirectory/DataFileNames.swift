@@ -23,8 +23,8 @@ package struct DataFileNames: Sendable, Hashable, Codable {
         clusterFile = "nodes.conf"
     }
 
-    /// - Throws: `.configuration` where a name is not one of a file in the data directory, is one of redoubt's own, or two
-    ///   are the same.
+    /// - Throws: `.configuration` where a name is not one of a file in the data directory, is one of redoubt's own, or
+    ///   two are the same.
     package init(
         dump: String = "dump.rdb",
         appendFile: String = "appendonly.aof",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What is wrong with the arguments of a directive. It says what is expected and never what stands there, because a line
-/// of a configuration may hold a password.
+/// What is wrong with the arguments of a directive. It says what is expected and never what stands there, because a
+/// line of a configuration may hold a password.
 struct DirectiveError: Error {
     let expectation: String
 }

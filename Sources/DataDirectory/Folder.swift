@@ -4,8 +4,8 @@ import Failures
 import Glibc
 import SystemPackage
 
-/// An open folder. Names are looked up from its descriptor, so that nothing that happens to its path leads elsewhere, and
-/// a symbolic link inside it is never followed.
+/// An open folder. Names are looked up from its descriptor, so that nothing that happens to its path leads elsewhere,
+/// and a symbolic link inside it is never followed.
 ///
 /// Its errors are failures that name the path. It closes its descriptor when it goes.
 final class Folder: Sendable {
@@ -265,8 +265,8 @@ final class FolderLock: Sendable {
         }
     }
 
-    /// Closing alone would not do: a process that is just being started holds the description, too, until it executes its
-    /// program.
+    /// Closing alone would not do: a process that is just being started holds the description, too, until it executes
+    /// its program.
     func release() {
         folder.unlock()
     }

@@ -66,8 +66,8 @@ extension Inspection {
         return sizes.isEmpty ? nil : .init(name: name, kind: kind, bytes: sizes.reduce(0, +))
     }
 
-    /// - Throws: `.inputOutput` where it is there and cannot be understood: to restore once more on a doubt could take the
-    ///   data back to the backup at each start.
+    /// - Throws: `.inputOutput` where it is there and cannot be understood: to restore once more on a doubt could take
+    ///   the data back to the backup at each start.
     private func marker() throws -> RestoreMarker? {
         guard try folder.status(of: RestoreMarker.fileName) != nil else { return nil }
         let path = folder.path(of: RestoreMarker.fileName)

@@ -21,8 +21,8 @@ import Failures
 ///
 /// What it costs: a server that keeps AOF off never removes the AOF base, so the snapshot of the restore stays on the
 /// volume until somebody removes it. Switching AOF on in the configuration file and restarting would load it, old as it
-/// is by then; without it the same mistake would give an empty server. `CONFIG SET appendonly yes` is the right way, with
-/// or without it.
+/// is by then; without it the same mistake would give an empty server. `CONFIG SET appendonly yes` is the right way,
+/// with or without it.
 package struct PersistenceLayout: Sendable, Hashable {
     /// For which setting of `appendonly` the files are.
     package enum Purpose: String, Sendable, Hashable, Codable, CaseIterable {
@@ -54,8 +54,8 @@ package struct PersistenceLayout: Sendable, Hashable {
 
     /// The layout for a server and a snapshot.
     ///
-    /// Where the version of the server is not known, that of the RDB tells enough: version 10 came with Redis 7.0, and no
-    /// older server loads it; for an older RDB, the single file is what every server loads.
+    /// Where the version of the server is not known, that of the RDB tells enough: version 10 came with Redis 7.0, and
+    /// no older server loads it; for an older RDB, the single file is what every server loads.
     ///
     /// - Parameters:
     ///   - serverMajorVersion: of the server that will start there, as in 7 for 7.2.4, if it is known.
@@ -101,8 +101,8 @@ extension PersistenceLayout {
         }
     }
 
-    /// What stands in the data directory in the end, in the order in which it is put there: the AOF comes first, because
-    /// with it a server needs nothing else.
+    /// What stands in the data directory in the end, in the order in which it is put there: the AOF comes first,
+    /// because with it a server needs nothing else.
     var entries: [Entry] {
         var entries: [Entry] = []
         if purpose != .snapshot { entries.append(appendOnlyEntry) }

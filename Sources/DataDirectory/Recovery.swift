@@ -63,7 +63,7 @@ struct Recovery {
             from: bytes,
             path: staging.path(of: RestoreJournal.fileName),
             hint:
-                "The folder may hold data from before a restore. Move it out of the data directory, and run the command again."
+                "The folder may hold data from before a restore. Move it out of there, and run the command again."
         )
         let swap = Swap(directory: directory, staging: staging, journal: journal)
         return try swap.hasBegun() ? swap : nil
@@ -71,13 +71,13 @@ struct Recovery {
 }
 
 extension DataDirectory {
-    /// Ends the restores that did not come to their end: removes those that had touched nothing, finishes those that had
-    /// begun to put their files in their places.
+    /// Ends the restores that did not come to their end: removes those that had touched nothing, finishes those that
+    /// had begun to put their files in their places.
     ///
     /// It needs nothing but the folder. `withStagedRestore` does it by itself.
     ///
-    /// - Throws: `.locked` where another restore is at work; `.guardRefused` where a server ran meanwhile on data that a
-    ///   restore had not replaced yet; `.permissionDenied`, `.inputOutput`, `.noSpace`.
+    /// - Throws: `.locked` where another restore is at work; `.guardRefused` where a server ran meanwhile on data that
+    ///   a restore had not replaced yet; `.permissionDenied`, `.inputOutput`, `.noSpace`.
     package func recover() async throws -> [RecoveredRestore] {
         try await BlockingCalls.run { [folder] in
             let lock = try FolderLock(folder)

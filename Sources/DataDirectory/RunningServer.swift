@@ -2,10 +2,11 @@
 
 /// A sign that a server runs in a data directory at this moment.
 ///
-/// A server in another container cannot be seen in general. These are the signs that there are; without one, a server may
-/// run all the same.
+/// A server in another container cannot be seen in general. These are the signs that there are; without one, a server
+/// may run all the same.
 package enum RunningServer: Sendable, Hashable, CustomStringConvertible {
-    /// A process of that name works in the folder. It is seen on a plain host, and where containers share their processes.
+    /// A process of that name works in the folder. It is seen on a plain host, and where containers share their
+    /// processes.
     case process(pid: Int, name: String)
     /// The file is locked, as Redis does in cluster mode. It is seen from any container on the same node.
     case lockedClusterFile(String)

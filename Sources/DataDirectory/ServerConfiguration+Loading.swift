@@ -10,8 +10,8 @@ extension ServerConfiguration {
 
     /// Reads a configuration file and what it includes.
     ///
-    /// A server takes the relative path of an `include` from the folder it was started in, which the file does not tell;
-    /// here it is taken from the folder of `path`.
+    /// A server takes the relative path of an `include` from the folder it was started in, which the file does not
+    /// tell; here it is taken from the folder of `path`.
     ///
     /// - Throws: `.configuration` for a line that is wrong and for a file that is not there; `.permissionDenied`,
     ///   `.inputOutput` for one that cannot be read.

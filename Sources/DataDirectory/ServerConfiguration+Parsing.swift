@@ -24,7 +24,8 @@ extension ServerConfiguration {
     /// - Parameters:
     ///   - source: the text.
     ///   - include: gives the texts that an `include` names, in order. The argument may hold wildcards.
-    /// - Throws: `.configuration`, with the line and the directive and without its arguments; whatever `include` throws.
+    /// - Throws: `.configuration`, with the line and the directive and without its arguments; whatever `include`
+    ///   throws.
     package static func parse(
         _ source: Source,
         include: (_ path: String) throws -> [Source] = { _ in [] }

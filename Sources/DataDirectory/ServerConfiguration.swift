@@ -5,8 +5,8 @@ import Failures
 /// What a `redis.conf` (or `valkey.conf`) says about the files of a server and about what it can load.
 ///
 /// Everything starts at the server's own default. Directives that say nothing about this are passed over, whatever they
-/// are: the server, not this parser, judges its configuration. Arguments given on the server's command line win over the
-/// file, and are not seen here.
+/// are: the server, not this parser, judges its configuration. Arguments given on the server's command line win over
+/// the file, and are not seen here.
 package struct ServerConfiguration: Sendable, Hashable {
     /// `save <seconds> <changes>`: a snapshot is due when so many changes are older than so many seconds.
     package struct SavePoint: Sendable, Hashable {

@@ -28,8 +28,8 @@ package actor StagedRestore {
 
     /// Appends to the snapshot.
     ///
-    /// - Throws: `.trailingBytes` where it becomes longer than was announced; `.noSpace`, `.inputOutput`; `.interrupted`.
-    ///   After an error nothing can be done with it but to leave the scope.
+    /// - Throws: `.trailingBytes` where it becomes longer than was announced; `.noSpace`, `.inputOutput`;
+    ///   `.interrupted`. After an error nothing can be done with it but to leave the scope.
     package func write(_ chunk: [UInt8]) async throws {
         try await step { [area, writtenBytes] in
             guard writtenBytes + Int64(chunk.count) <= area.request.bytes else {
@@ -93,9 +93,10 @@ extension DataDirectory {
     /// `body` fails, or its task is cancelled, before the swap, nothing of it is left.
     ///
     /// - Returns: which of the two outcomes it was; the third is an error.
-    /// - Throws: `.guardRefused`, see `Contents.decision`; `.noSpace` before anything is written; `.locked` where another
-    ///   restore is at work; `.permissionDenied` where the files would not be the server's to read; `.unsupported` where the
-    ///   file system lacks what the layout or the swap needs; `.inputOutput`; what `body` throws.
+    /// - Throws: `.guardRefused`, see `Contents.decision`; `.noSpace` before anything is written; `.locked` where
+    ///   another restore is at work; `.permissionDenied` where the files would not be the server's to read;
+    ///   `.unsupported` where the file system lacks what the layout or the swap needs; `.inputOutput`; what `body`
+    ///   throws.
     package func withStagedRestore<Value: Sendable>(
         _ request: RestoreRequest,
         _ body: (StagedRestore) async throws -> Value

@@ -53,7 +53,7 @@ struct StagingArea: Sendable {
                 .noSpace,
                 "restore into \(directory.path): the snapshot takes \(request.bytes) bytes, and \(free) bytes are free",
                 hint:
-                    "Make room on the volume, or enlarge it. Folders named pre-restore-… hold data from before a restore."
+                    "Make room on the volume, or enlarge it. Folders pre-restore-… hold data from before a restore."
             )
         }
     }

@@ -12,9 +12,9 @@ import Failures
 /// 4. The marker takes its place.
 /// 5. The journal is removed, and with it the staging folder.
 ///
-/// Each step is on the disk before the next one begins. A server that is started in the middle of it finds, by way of its
-/// AOF or of its dump, the old data or the new, whole. Each step looks at what is there before it acts, so that a later
-/// run can go through all of them again.
+/// Each step is on the disk before the next one begins. A server that is started in the middle of it finds, by way of
+/// its AOF or of its dump, the old data or the new, whole. Each step looks at what is there before it acts, so that a
+/// later run can go through all of them again.
 struct Swap {
     let directory: Folder
     let staging: Folder
@@ -105,9 +105,9 @@ struct Swap {
             .guardRefused,
             "restore \(journal.restoreID) in \(directory.path): \(name) changed since the swap was prepared",
             hint: """
-                A server seems to have run there meanwhile. Nothing more was touched. To keep what is there now, rename \
-                \(staging) to \(ReservedName.archivePrefix)\(journal.restoreID), which may hold the data from before, and \
-                run the command again.
+                A server seems to have run there meanwhile. Nothing more was touched. To keep what is there now, \
+                rename \(staging) to \(ReservedName.archivePrefix)\(journal.restoreID), which may hold the data from \
+                before, and run the command again.
                 """
         )
     }

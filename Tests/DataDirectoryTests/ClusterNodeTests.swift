@@ -18,7 +18,7 @@ import Testing
                 )
             ),
             (
-                "192f :36769@46769,,tls-port=0,shard-id=0cf3 myself,master - 0 0 0 connected\nvars currentEpoch 0 lastVoteEpoch 0",
+                "192f :36769@46769,,tls-port=0,shard-id=0cf3 myself,master - 0 0 0 connected\nvars currentEpoch 0",
                 ClusterNode(nodeID: "192f", isPrimary: true, slots: [], knownNodes: 1)
             ),
             // A node among others, with a slot on its way out.

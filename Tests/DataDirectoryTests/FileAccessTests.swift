@@ -39,7 +39,8 @@ import Testing
 
     @Test(
         arguments: [
-            // The folder of a server; that of a volume with an fsGroup, whose group writes; and an owner that was asked for.
+            // The folder of a server; that of a volume with an fsGroup, whose group writes; and an owner that was asked
+            // for.
             (FileOwner(user: 999, group: 1000), 0o755, nil, FileOwner(user: 999, group: 1000), 0o640, 0o750),
             (FileOwner(user: 0, group: 1001), 0o2775, nil, FileOwner(user: 0, group: 1001), 0o660, 0o2770),
             (

@@ -69,7 +69,7 @@ let oldData: Tree = [
     "appendonly.aof": [UInt8]("old stray AOF".utf8),
     "copy.rdb": [UInt8]("old copy".utf8),
     ".redoubt-restore.json": [UInt8](
-        #"{"format":1,"restoreID":"o","backupID":"old","member":"m","sha256":"0","bytes":1,"finishedAt":"t","files":[]}"#
+        #"{"format":1,"restoreID":"o","backupID":"old","member":"m","sha256":"0","bytes":1,"finishedAt":"","files":[]}"#
             .utf8
     ),
 ]

@@ -87,8 +87,8 @@ import Testing
         }
     }
 
-    /// A whole set that is restored from one dump starts without a full synchronization from 7.0 on, with AOF off on both
-    /// sides: a primary of 6.2 does not take up the history of its dump.
+    /// A whole set that is restored from one dump starts without a full synchronization from 7.0 on, with AOF off on
+    /// both sides: a primary of 6.2 does not take up the history of its dump.
     @Test(arguments: RedisFlavour.allCases, [(false, false), (true, false), (false, true)])
     func setRestoredFromOneDumpContinues(flavour: RedisFlavour, appendOnly: (primary: Bool, replica: Bool)) async throws
     {

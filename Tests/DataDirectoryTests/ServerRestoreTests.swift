@@ -240,7 +240,8 @@ import Testing
     func clusterLockIsSeen(flavour: RedisFlavour) async throws {
         try await withTemporaryFolder { folder in
             try await withServer(flavour, in: folder, appendOnly: false, config: ["cluster-enabled yes"]) { _ in
-                // Seen from a folder that is not the working directory of the process: through a second name of the file.
+                // Seen from a folder that is not the working directory of the process: through a second name of the
+                // file.
                 try await withTemporaryFolder { other in
                     let link = other.appendingPathComponent("nodes.conf")
                     try FileManager.default.linkItem(at: folder.appendingPathComponent("nodes.conf"), to: link)
