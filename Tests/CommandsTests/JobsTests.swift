@@ -13,7 +13,8 @@ struct JobsTests {
 
     /// The `args:` of every container, as lists of words; each word stands on a line of its own there.
     private static func argumentLists() throws -> [[String]] {
-        let files = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)?
+        let files =
+            FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)?
             .compactMap { $0 as? URL }.filter { $0.pathExtension == "yaml" } ?? []
         var lists: [[String]] = []
         for file in files {
