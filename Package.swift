@@ -122,9 +122,9 @@ let package = Package(
         ),
         tests(
             "OperationsTests",
-            ["Operations", "Catalog", "ObjectStorage", "RDB", "Compression", "ByteStreams", "Failures", "TestParts"]
+            ["Operations", "RedisClient", "RedisProtocol", "Failures", logging]
         ),
         tests("CommandsTests", ["Commands", "Failures", argumentParser]),
-        tests("EndToEndTests", ["TestParts", "RDB", "Catalog", "Compression"]),
+        tests("EndToEndTests", ["TestParts"]),
     ]
 )

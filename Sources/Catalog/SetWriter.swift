@@ -55,7 +55,7 @@ package struct SetWriter: Sendable {
             try await lease?.confirm()
             for object in staged {
                 visible.append(object.key)
-                let stored = try await object.commit()
+                let stored = try await commit(object, takenBy: &visible)
                 guard stored.bytes == sizes[object.key.description] else {
                     throw Failure(
                         .digestMismatch,
@@ -73,6 +73,16 @@ package struct SetWriter: Sendable {
         try await write(manifest, over: visible)
     }
 
+    /// An object of that key that is somebody else's is not ours to take back.
+    private func commit(_ object: any StagedObject, takenBy visible: inout [ObjectKey]) async throws -> StoredObject {
+        do {
+            return try await object.commit()
+        } catch let failure as Failure where failure.code == .alreadyExists {
+            visible.removeAll { $0 == object.key }
+            throw failure
+        }
+    }
+
     private func write(_ manifest: Manifest, over visible: [ObjectKey]) async throws {
         let key = try Catalog.manifestKey(name: name, id: id)
         do {
@@ -81,12 +91,21 @@ package struct SetWriter: Sendable {
             try await store.create(key, bytes)
         } catch {
             let failure = Failure(wrapping: error, attempting: "write \(key) in \(store.location)")
-            // Interrupted or unanswered, the manifest may have arrived: a listed backup must keep its members.
-            if !failure.code.isTransient && failure.code != .interrupted && failure.code != .unclassified {
-                await takeBack([], visible: visible)
-            }
+            if failure.code.meansNothingWasWritten { await takeBackUnlessCommitted(key, visible) }
             throw failure
         }
+    }
+
+    /// A listed backup must keep its members: they go only when the store says that there is no manifest.
+    private func takeBackUnlessCommitted(_ manifest: ObjectKey, _ visible: [ObjectKey]) async {
+        let isAbsent = await withCancellationShield { [store] in
+            do {
+                return try await store.stat(manifest) == nil
+            } catch {
+                return false
+            }
+        }
+        if isAbsent { await takeBack([], visible: visible) }
     }
 
     /// Discards what is staged and removes what became visible; what cannot be removed is left to the next run.
@@ -100,6 +119,17 @@ package struct SetWriter: Sendable {
                     logger.warning("could not take back \(key): \(error)")
                 }
             }
+        }
+    }
+}
+
+extension Failure.Code {
+    /// Whether a refused request cannot have been carried out. Interrupted or unanswered, it may have been; and an
+    /// object that is there already may be the very one that was sent.
+    fileprivate var meansNothingWasWritten: Bool {
+        switch self {
+        case .permissionDenied, .authenticationFailed, .noSpace, .noSuchStore, .corruptManifest, .configuration: true
+        default: false
         }
     }
 }

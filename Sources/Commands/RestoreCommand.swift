@@ -51,6 +51,14 @@ struct RestoreCommand: RunnableCommand {
     @Flag(help: "Restore a snapshot although the server, as far as it is known, could not load it.")
     var ignoreCompatibility = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Name of this restore: with --replace, one of another name is done although an earlier one was.",
+            valueName: "name"
+        )
+    )
+    var requestID: String?
+
     @Option(help: "Whom the files are given to, as <uid>:<gid>. Otherwise the owner of the folder.")
     var owner: String?
 
@@ -94,6 +102,7 @@ struct RestoreCommand: RunnableCommand {
             purpose: purpose(configuration),
             target: target,
             owner: try owner.map(FileOwner.init(parsing:)),
+            requestID: requestID,
             isDryRun: dryRun
         )
     }
@@ -140,7 +149,9 @@ private struct RestoreReport: Encodable {
             self.outcome = "already-restored"
             backup = marker.backupID
             member = marker.member
-            detail = "it was restored at \(marker.finishedAt), and the folder holds data since"
+            detail =
+                "it was restored at \(marker.finishedAt), and the folder holds data since; "
+                + "another --request-id, or the id of another backup, restores again"
         case .leftAlone(let contents):
             self.outcome = "left-alone"
             let names = contents.data.map(\.name).joined(separator: ", ")

@@ -22,6 +22,8 @@ package struct DataDirectoryRequest: Sendable {
     /// The server that will start there, as far as it is known.
     package var target: RestoreTargetServer
     package var owner: FileOwner?
+    /// What the operator calls this restore; the same restore is not done twice.
+    package var requestID: String?
     package var isDryRun: Bool
 
     package init(
@@ -34,6 +36,7 @@ package struct DataDirectoryRequest: Sendable {
         purpose: PersistenceLayout.Purpose,
         target: RestoreTargetServer,
         owner: FileOwner?,
+        requestID: String?,
         isDryRun: Bool
     ) {
         self.reference = reference
@@ -45,7 +48,14 @@ package struct DataDirectoryRequest: Sendable {
         self.purpose = purpose
         self.target = target
         self.owner = owner
+        self.requestID = requestID
         self.isDryRun = isDryRun
+    }
+
+    /// `latest` names another backup each day. A pod that asks for it, with leave to replace, at each of its starts
+    /// would be taken back to the last backup each time (F39): so it is one request, which is answered once.
+    var effectiveRequestID: String? {
+        requestID ?? (reference == .latest ? "latest" : nil)
     }
 
     /// The files that make the server load a snapshot.

@@ -45,7 +45,7 @@ package struct RestoreDataDirectory: Sendable {
             try request.target.requireAbleToLoad(member)
 
             // Is it still to be done? Restored once, it is not restored again at each start of the pod.
-            let restore = try restoreRequest(manifest, member)
+            let restore = try restoreRequest(manifest, member, contents)
             if request.isDryRun { return try dryRun(restore, contents, manifest, member) }
 
             // Write it under a temporary name, prove it, and only then put it in place of what was there.
@@ -96,20 +96,35 @@ package struct RestoreDataDirectory: Sendable {
         }
     }
 
-    private func restoreRequest(_ manifest: Manifest, _ member: Manifest.Member) throws -> RestoreRequest {
+    private func restoreRequest(
+        _ manifest: Manifest,
+        _ member: Manifest.Member,
+        _ contents: Contents
+    ) throws -> RestoreRequest {
         guard let rdb = member.rdb else {
             throw Failure(.noSuchBackup, "restore \(member.member): the set holds no snapshot of it")
         }
         return RestoreRequest(
-            restoreID: try RestoreID(manifest.id.text),
+            restoreID: try restoreID(manifest.id, contents),
             backupID: "\(manifest.name)/\(manifest.id)",
             member: member.member,
+            requestID: request.effectiveRequestID,
             bytes: rdb.bytes,
             sha256: rdb.sha256,
             layout: try request.layout(rdbVersion: rdb.version),
             mode: request.mode,
             owner: request.owner
         )
+    }
+
+    /// The id of the backup, which names `pre-restore-<id>`; with a number behind it when that folder is there already.
+    private func restoreID(_ id: BackupID, _ contents: Contents) throws -> RestoreID {
+        let archives = contents.leftovers.compactMap { leftover in
+            if case .archive(let name) = leftover { return name }
+            return nil
+        }
+        let names = [id.text] + (2...(archives.count + 2)).map { "\(id.text)-\($0)" }
+        return try RestoreID(names.first { !archives.contains("pre-restore-\($0)") } ?? id.text)
     }
 
     /// Where a subject has no backup, the names of those that have one: for whoever mistyped it.

@@ -74,6 +74,35 @@ struct SetWriterTests {
         }
     }
 
+    @Test func anObjectOfSomebodyElseIsNotTakenBack() async throws {
+        try await withRig { rig in
+            let staged = try await rig.stage("12345")
+            try await rig.catalog.store.create(staged.key, Array("other".utf8))
+            let (writer, manifest) = (rig.writer, rig.manifest)
+            let failure = await #expect(throws: Failure.self) {
+                try await writer.commit(manifest, staged: [staged], under: nil)
+            }
+            #expect(failure?.code == .alreadyExists)
+            let left = try await rig.catalog.store.read(staged.key, bytesMax: 100).bytes
+            #expect(left == Array("other".utf8))
+        }
+    }
+
+    @Test func theMembersOfAManifestThatIsThereAreKept() async throws {
+        try await withRig { rig in
+            let staged = try await rig.stage("12345")
+            let key = try Catalog.manifestKey(name: rig.manifest.name, id: rig.manifest.id)
+            try await rig.catalog.store.create(key, Array("{}".utf8))
+            let (writer, manifest) = (rig.writer, rig.manifest)
+            let failure = await #expect(throws: Failure.self) {
+                try await writer.commit(manifest, staged: [staged], under: nil)
+            }
+            #expect(failure?.code == .alreadyExists)
+            let keys = try await rig.keys()
+            #expect(keys.contains(staged.key.description))
+        }
+    }
+
     @Test func whatWasStagedAndGivenUpLeavesNothing() async throws {
         try await withRig { rig in
             let staged = try await rig.stage("12345")

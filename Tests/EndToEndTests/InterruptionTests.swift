@@ -121,7 +121,8 @@ struct InterruptionTests {
         }
     }
 
-    /// 47: of two runs of one subject at once, one commits and the other is locked out; or both commit, one after another.
+    /// 47: of two runs of one subject at once, one commits and the other is locked out; or both commit, one after
+    /// another.
     @Test(arguments: Kind.allCases)
     func ofTwoRunsAtOnceOneCommitsAndOneIsLockedOut(kind: Kind) async throws {
         try await kind.withStore { store in

@@ -88,6 +88,11 @@ struct RestoreTests {
             #expect(moved == Data("old".utf8))
             let again = try await rig.restore("--replace", "--appendonly", "no")
             #expect(again.code == 0 && again.output.contains("already restored"))
+            // A newer `latest` does not take a pod back at its next start; only another request does.
+            let newer = try await rig.restore("--replace", "--appendonly", "no", "--request-id", "drill-2")
+            #expect(newer.code == 0 && newer.output.contains("restored: demo/"), "\(newer.errors)")
+            let files = try rig.files()
+            #expect(files.contains("pre-restore-\(rig.id)-2"))
         }
     }
 
