@@ -2,7 +2,7 @@
 #
 # The only door. `make test` is what CI runs; on a bare Debian 12 with Swift 6.2 or later it installs what it needs.
 
-.PHONY: help demo test check fmt lint docs build deps parts clean toolchain
+.PHONY: help demo test bench check fmt lint docs build deps parts clean toolchain
 .DEFAULT_GOAL := help
 
 SWIFT ?= swift
@@ -17,6 +17,7 @@ TEST_PACKAGES := $(DEMO_PACKAGES) gzip openssl python3 python3-venv strace zstd
 help:
 	@echo 'make demo    build redoubt, and back up and restore a Redis before your eyes'
 	@echo 'make test    everything that CI runs: lint, build, all tests'
+	@echo 'make bench   what a backup costs, beside the standard tools'
 	@echo 'make check   the quick gate: lint, build, architecture'
 	@echo 'make fmt     format the sources'
 	@echo 'make docs    write docs/command-reference.md anew'
@@ -29,6 +30,11 @@ demo: toolchain
 	@$(call install,$(BUILD_PACKAGES) $(DEMO_PACKAGES))
 	$(SWIFT) build -c release --product redoubt
 	bash docs/demo.sh $(REDOUBT)
+
+bench: toolchain deps parts
+	@$(call install,time)
+	$(SWIFT) build -c release --product redoubt
+	bash Tests/bench.sh $(REDOUBT)
 
 # --skip-build: `swift test` alone would build everything again with -enable-testing, and so test another program than we ship.
 test: toolchain deps parts lint
