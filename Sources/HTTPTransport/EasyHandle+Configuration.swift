@@ -4,11 +4,8 @@ import CCurl
 import Failures
 
 extension EasyHandle {
-    /// Bodies of this size and above ask first (`Expect: 100-continue`): a refusal, or a kept connection that is dead,
-    /// is found out before they are sent.
-    private static let expectBytesMin = 1024 * 1024
-    /// How long to wait for the server's word; one that does not know `Expect` costs this much a body.
-    private static let expectMilliseconds = 1000
+    /// How long a body waits for the server's word, when it was asked.
+    private static let expectMilliseconds = 3000
     private static let receiveBufferBytes = 256 * 1024
     private static let uploadBufferBytes = 1024 * 1024
     /// A kept connection older than this is not used again: servers close idle ones after some 20 s or more.
@@ -58,7 +55,8 @@ extension EasyHandle {
     }
 
     /// The one request.
-    func configure(_ request: HTTPRequest) throws {
+    /// - Parameter asksFirst: whether the body waits until the server has seen the headers (`Expect: 100-continue`).
+    func configure(_ request: HTTPRequest, asksFirst: Bool) throws {
         try set(CURLOPT_URL, request.url)
         try set(CURLOPT_CONNECTTIMEOUT, request.deadlines.connectSeconds)
         let isUpload = !request.body.isEmpty || ["PUT", "POST", "PATCH"].contains(request.method)
@@ -70,18 +68,18 @@ extension EasyHandle {
             try set(CURLOPT_INFILESIZE_LARGE, offset: request.body.count)
         }
         try set(CURLOPT_CUSTOMREQUEST, request.method)
-        try setHeaders(Self.headerLines(of: request))
+        try setHeaders(Self.headerLines(of: request, asksFirst: asksFirst))
     }
 
     /// In libcurl's notation `Name;` is a header without a value, and `Name:` takes a header of its own away.
-    private static func headerLines(of request: HTTPRequest) -> [String] {
+    private static func headerLines(of request: HTTPRequest, asksFirst: Bool) -> [String] {
         // The length is that of the body, always; libcurl writes it.
         var lines = request.headers.filter { $0.name.lowercased() != "content-length" }.map { header in
             header.value.allSatisfy { $0 == " " || $0 == "\t" } ? "\(header.name);" : "\(header.name): \(header.value)"
         }
         let given = Set(request.headers.map { $0.name.lowercased() })
         if !given.contains("accept") { lines.append("Accept:") }
-        if !given.contains("expect"), request.body.count < expectBytesMin { lines.append("Expect:") }
+        if !given.contains("expect") { lines.append(asksFirst ? "Expect: 100-continue" : "Expect:") }
         return lines
     }
 }

@@ -11,6 +11,8 @@ struct ResponseHeadParser {
     private var headers: [(name: String, value: String)] = []
     private var bytes = 0
     private var isComplete = false
+    /// An interim answer told to go on with the body.
+    private(set) var hasContinued: Bool
 
     enum Step: Equatable {
         case more
@@ -19,6 +21,10 @@ struct ResponseHeadParser {
         /// A further answer begins, where one was complete.
         case restarted
         case refused(String)
+    }
+
+    init(hasContinued: Bool = false) {
+        self.hasContinued = hasContinued
     }
 
     /// The head, once complete.
@@ -52,7 +58,7 @@ struct ResponseHeadParser {
 
     private mutating func begin(_ line: String) -> Step {
         let restarted = isComplete
-        self = ResponseHeadParser()
+        self = ResponseHeadParser(hasContinued: hasContinued)
         bytes = line.utf8.count
         let words = line.split(separator: " ", maxSplits: 2)
         guard words.count > 1, let status = Int(words[1].trimming { $0.isWhitespace }) else {
@@ -65,7 +71,7 @@ struct ResponseHeadParser {
     private mutating func end() -> Step {
         guard let status else { return .refused("there is no status line") }
         guard !(100..<200).contains(status) else {
-            self = ResponseHeadParser()
+            self = ResponseHeadParser(hasContinued: hasContinued || status == 100)
             return status == 101 ? .refused("it switches protocols, which nobody asked for") : .more
         }
         isComplete = true

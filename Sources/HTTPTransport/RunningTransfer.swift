@@ -13,6 +13,11 @@ final class RunningTransfer {
     /// Why a callback broke the transfer off.
     private(set) var refusal: String?
 
+    /// Bodies of this size and above ask first: a refusal, or a kept connection that is dead, is found out before they
+    /// are sent.
+    private static let askingBytesMin = 1024 * 1024
+    private let asksFirst: Bool
+
     private var uploaded = 0
     private var parser = ResponseHeadParser()
     private var isHeadPublished = false
@@ -20,11 +25,13 @@ final class RunningTransfer {
     private var movedBytes = 0
     private var movedAt = ContinuousClock.now
 
-    init(_ transfer: Transfer, _ configuration: HTTPClientConfiguration) throws {
+    /// - Parameter mayAsk: whether the server is known to answer, or not known, when it is asked before a large body.
+    init(_ transfer: Transfer, _ configuration: HTTPClientConfiguration, mayAsk: Bool) throws {
         self.transfer = transfer
+        asksFirst = mayAsk && transfer.request.body.count >= Self.askingBytesMin
         easy = try EasyHandle()
         try easy.configure(configuration)
-        try easy.configure(transfer.request)
+        try easy.configure(transfer.request, asksFirst: asksFirst)
         let owner = Unmanaged.passUnretained(self).toOpaque()
         try easy.setCallback(CURLOPT_HEADERFUNCTION, Self.takeHeader, CURLOPT_HEADERDATA, owner)
         try easy.setCallback(CURLOPT_WRITEFUNCTION, Self.takeBody, CURLOPT_WRITEDATA, owner)
@@ -38,6 +45,11 @@ final class RunningTransfer {
         publishHead()
         // libcurl does not mind an answer that ends in the middle of its headers.
         return isHeadPublished ? .success(()) : .failure(brokenHead)
+    }
+
+    /// Whether the server took the body, and never answered the question whether it should be sent.
+    var wasAskedInVain: Bool {
+        asksFirst && !parser.hasContinued && (200..<300).contains(parser.head?.status ?? 0)
     }
 
     private func publishHead() {

@@ -15,6 +15,8 @@ final class TransferLoop {
     private var queued: [Transfer] = []
     private var running: [UnsafeMutableRawPointer: RunningTransfer] = [:]
     private var lookedAt = ContinuousClock.now
+    /// A server that once left the question unanswered is not asked again: each time costs seconds.
+    private var mayAsk = true
 
     init(_ multi: MultiHandle, _ configuration: HTTPClientConfiguration) {
         self.multi = multi
@@ -67,7 +69,7 @@ final class TransferLoop {
         while running.count < configuration.maxConnections, let transfer = queued.first {
             queued.removeFirst()
             do {
-                let each = try RunningTransfer(transfer, configuration)
+                let each = try RunningTransfer(transfer, configuration, mayAsk: mayAsk)
                 try multi.add(each.easy)
                 running[each.easy.pointer] = each
             } catch {
@@ -79,6 +81,7 @@ final class TransferLoop {
     private func endFinished() {
         while let (easy, code) = multi.nextEnded() {
             guard let each = running[easy] else { continue }
+            if each.wasAskedInVain { mayAsk = false }
             end(each, each.outcome(code))
         }
     }

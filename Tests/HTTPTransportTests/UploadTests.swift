@@ -22,15 +22,25 @@ import Testing
         }
     }
 
-    @Test func aServerThatDoesNotKnowExpectGetsTheBodyAllTheSame() async throws {
+    @Test func aServerThatDoesNotKnowExpectGetsTheBodyAllTheSameAndIsAskedOnce() async throws {
+        let asked = Monitor(0)
         try await withScriptedServer { connection, _ in
-            _ = try await connection.read(through: "\r\n\r\n")
-            let body = try await connection.readExactly(Self.part.count)
-            try await connection.write(ScriptedHTTP.response(body == Self.part ? "200 OK" : "400 Bad"))
+            for _ in 0..<3 {
+                let head = String(decoding: try await connection.read(through: "\r\n\r\n"), as: UTF8.self)
+                if head.contains("Expect: 100-continue") { asked.change { $0 += 1 } }
+                let body = try await connection.readExactly(Self.part.count)
+                try await connection.write(ScriptedHTTP.response(body == Self.part ? "200 OK" : "400 Bad"))
+            }
         } body: { port in
-            let response = try await put(port)
-            #expect(response.head.status == 200)
+            try await withHTTPClient { client in
+                for _ in 0..<3 {
+                    let request = HTTPRequest(method: "PUT", url: "http://127.0.0.1:\(port)/o", body: Self.part)
+                    let response = try await client.send(request, bodyBytesMax: 1000)
+                    #expect(response.head.status == 200)
+                }
+            }
         }
+        #expect(asked.quietly { $0 } == 1)
     }
 
     @Test func aServerThatRefusesExpectIsAskedWithoutIt() async throws {
