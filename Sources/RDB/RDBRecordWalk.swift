@@ -15,6 +15,10 @@ struct RDBRecordWalk {
     /// The first field of the record, which is the key if it is a value.
     private var start = RDBRecordWalk.between
 
+    /// The header of the key, and where its bytes begin among those at hand; zero if the excerpt has it.
+    var key = RDBStringHeader(size: 0, stored: 0, length: 0)
+    var keyPosition = 0
+
     // What fields tell later fields of the same record.
 
     var stream = RDBStreamWalk()
@@ -50,6 +54,7 @@ struct RDBRecordWalk {
         kind = record.kind
         field = Int(record.start)
         start = field
+        keyPosition = 0
         minimumExpiry = 0
         if kind == .stream { stream = RDBStreamWalk() }
     }

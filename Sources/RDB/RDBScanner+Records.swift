@@ -37,7 +37,7 @@ extension RDBScanner {
                 endRecord()
                 return true
             case .key:
-                isRead = try readExcerpt(&cursor, limit: RDBError.keyLengthMax)
+                isRead = try readKey(&cursor)
             case .ziplist, .listpack, .intset, .zipmap, .listNode:
                 isRead = try readPacked(fields[record.field], &cursor)
             case .times, .timesPending, .timesPendingOfConsumer, .timesOfArray, .timesOfTemplate:

@@ -10,6 +10,24 @@ extension RDBScanner {
         return true
     }
 
+    /// The key is kept only if its value goes on in the next block, or breaks a rule: here it is noted where it stands.
+    @inline(__always)
+    mutating func readKey(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
+        guard let header = try cursor.stringHeader() else { return false }
+        record.key = header
+        record.keyPosition = cursor.position + header.size
+        try pass(header, &cursor)
+        return true
+    }
+
+    /// Keeps the beginning of the key that was read in these bytes, if it was.
+    mutating func keepKey(from bytes: UnsafeRawBufferPointer) {
+        guard record.isOpen, record.keyPosition > 0 else { return }
+        excerpt.begin(record.key, limit: RDBError.keyLengthMax)
+        excerpt.append(bytes[record.keyPosition...].prefix(record.key.stored))
+        record.keyPosition = 0
+    }
+
     /// A string of which the beginning is kept in the excerpt.
     mutating func readExcerpt(_ cursor: inout RDBCursor, limit: Int) throws(RDBViolation) -> Bool {
         guard let header = try cursor.stringHeader() else { return false }

@@ -140,8 +140,10 @@ extension RDBScanner {
         do throws(RDBViolation) {
             try walk(&cursor)
         } catch {
+            keepKey(from: bytes)
             throw fail(error, at: error.offset ?? offset + Int64(cursor.position))
         }
+        keepKey(from: bytes)
         offset += Int64(cursor.position)
         return cursor.position
     }
