@@ -62,7 +62,7 @@ extension Manifest {
 
     /// The snapshot itself, uncompressed.
     package struct Snapshot: Sendable, Hashable, Codable {
-        /// The number after the magic: 1–12 for Redis, 80 and more for Valkey.
+        /// The number after the magic: 1 to 15 for Redis, 80 and more for Valkey.
         package var version: Int
         package var bytes: Int64
         /// 64 hexadecimal digits.

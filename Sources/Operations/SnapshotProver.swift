@@ -22,7 +22,7 @@ final class SnapshotProver: Sendable {
         var proof: SnapshotProof?
     }
 
-    private let state = Mutex(State(scanner: RDBScanner()))
+    private let state = Mutex(State(scanner: RDBScanner(level: .deep)))
     private let subject: String
 
     /// - Parameter subject: whose snapshot it is, for messages: `the snapshot of redis-1`.
@@ -104,7 +104,7 @@ extension RDBError {
         switch rule {
         case .truncated: .truncated
         case .trailingBytes: .trailingBytes
-        case .version: .unsupported
+        case .version, .unknownOpcode, .preReleaseOpcode: .unsupported
         default: .corruptSnapshot
         }
     }
