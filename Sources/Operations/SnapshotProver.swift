@@ -104,7 +104,7 @@ extension RDBError {
         switch rule {
         case .truncated: .truncated
         case .trailingBytes: .trailingBytes
-        case .version, .unknownOpcode, .preReleaseOpcode: .unsupported
+        case .version: .unsupported
         default: .corruptSnapshot
         }
     }
