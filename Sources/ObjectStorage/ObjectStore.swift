@@ -12,7 +12,9 @@ import Failures
 /// - `noSuchObject` and an absent `stat` mean that the store said so, never that it could not be asked.
 /// - Everything that passes is retried inside; a thrown `Failure` is final for this call. Its code tells whether a later
 ///   run may succeed (`isTransient`). No message holds a credential.
-/// - When the calling task is cancelled, every call returns soon, with nothing new made visible.
+/// - When the calling task is cancelled, every call returns soon, with nothing new made visible. A `commit` that is cancelled
+///   or fails may have made its object visible all the same; `discard` takes it back then.
+/// - No key is the folder of another one: a store may be unable to hold both `a` and `a/b`.
 package protocol ObjectStore: Sendable {
     /// The location, for people: no credentials in it.
     var location: String { get }
@@ -30,17 +32,19 @@ package protocol ObjectStore: Sendable {
     func create(_ key: ObjectKey, _ bytes: [UInt8]) async throws -> StoredObject
 
     /// Replaces a small object if it is still the version given. For leases alone.
-    /// - Throws: `.alreadyExists` when the object changed or is gone.
+    /// - Throws: `.alreadyExists` when the object changed or is gone. After another failure it is the old or the new version.
     func replace(_ key: ObjectKey, version: ObjectVersion, with bytes: [UInt8]) async throws -> StoredObject
 
     /// What the store holds under the key, or `nil` if it holds nothing there.
+    /// - Throws: `.noSuchStore` when the bucket or the root folder does not exist.
     func stat(_ key: ObjectKey) async throws -> StoredObject?
 
     /// Reads an object as a stream, inside the scope of `body`.
     ///
     /// A connection that breaks is resumed at the offset it broke at, on the same version of the object.
-    /// The stream throws `.truncated` if fewer bytes come than the store announced.
-    /// - Throws: `.noSuchObject` before `body` is called, and what `body` throws.
+    /// The stream throws `.truncated` if fewer bytes come than the store announced, `.alreadyExists` if the object was
+    /// replaced meanwhile, and the failure of the connection if it cannot be made again.
+    /// - Throws: `.noSuchObject` and `.noSuchStore` before `body` is called, and what `body` throws.
     func withObject<Result: Sendable>(
         _ key: ObjectKey,
         _ body: (StoredObject, ByteStream) async throws -> Result
@@ -53,7 +57,9 @@ package protocol ObjectStore: Sendable {
     /// Removes an object; it is no error if it is not there.
     func remove(_ key: ObjectKey) async throws
 
-    /// What staging left behind: unfinished uploads and temporary files, whose key starts with the folder.
+    /// What staging left behind: unfinished uploads and temporary files, whose key starts with the folder. What other runs
+    /// are staging right now is among them.
+    /// - Throws: `.unsupported` when the provider cannot list them.
     func leftovers(under folder: KeyFolder) async throws -> [Leftover]
 
     /// Removes one leftover; it is no error if it is gone.
@@ -85,13 +91,13 @@ package protocol StagedObject: Sendable {
 
     /// Makes the object visible and durable under its key, then asks the store what it holds there.
     ///
-    /// May be called again after it threw a transient failure. A reply that got lost is found out by asking.
+    /// May be called again after it threw, and after it succeeded. A reply that got lost is found out by asking.
     /// - Throws: `.alreadyExists` when the key is taken by something else; `.digestMismatch` when the store then holds
     ///   another number of bytes than was sent.
     func commit() async throws -> StoredObject
 
-    /// Gives the bytes up. Does its best and never throws: what it cannot remove is a leftover, found by `leftovers`.
-    /// Works also when the calling task is already cancelled.
+    /// Gives the bytes up, unless `commit` has returned. Does its best and never throws: what it cannot remove is a
+    /// leftover, found by `leftovers`. Works also when the calling task is already cancelled, within a few seconds.
     func discard() async
 }
 
@@ -126,7 +132,7 @@ package struct Leftover: Sendable, Hashable {
     package let key: ObjectKey
     /// An upload id, or the path of a temporary file.
     package let handle: String
-    /// Seconds since 1970 by the clock of the store.
+    /// Seconds since 1970 by the clock of the store: when the upload began, or the file was last written to.
     package let startedAtSeconds: Int64
 
     package init(key: ObjectKey, handle: String, startedAtSeconds: Int64) {

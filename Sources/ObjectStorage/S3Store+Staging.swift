@@ -45,7 +45,7 @@ extension S3Store {
         let upload = try await begin(key)
         do {
             let size = configuration.partSizeBytes ?? Self.partSizeBytes(estimatedBytes: estimatedBytes)
-            let (parts, bytes) = try await uploadParts(of: upload, from: chunks.rechunked(to: size))
+            let (parts, bytes) = try await uploadParts(of: upload, sizeBytes: size, from: chunks)
             try Task.checkCancellation()
             return S3StagedObject(store: self, upload: upload, parts: parts, bytes: bytes)
         } catch {
@@ -73,29 +73,47 @@ extension S3Store {
         return S3Upload(key: key, id: id, identity: identity)
     }
 
-    /// Uploads blocks as parts, some at a time, in memory bounded by them and the block that is being gathered.
-    private func uploadParts(of upload: S3Upload, from blocks: ByteStream) async throws -> ([S3Part], bytes: Int64) {
+    /// Uploads a stream as parts, some at a time.
+    private func uploadParts(
+        of upload: S3Upload,
+        sizeBytes: Int,
+        from chunks: ByteStream
+    ) async throws -> (parts: [S3Part], bytes: Int64) {
         try await withThrowingTaskGroup(of: S3Part.self) { group in
             var parts: [S3Part] = []
-            var bytes: Int64 = 0
-            var begun = 0
-            func send(_ block: [UInt8]) throws {
+            var (begun, bytes) = (0, Int64(0))
+            var block = blocks.spare()
+            func sendBlock() async throws {
+                // Also how the failure of a part is noticed before the stream has come to its end.
+                while begun - parts.count >= blocks.placesMax, let part = try await group.next() { parts.append(part) }
                 begun += 1
-                guard begun <= Self.partsMax else { throw tooManyParts(upload.key, bytes) }
                 bytes += Int64(block.count)
-                group.addTask { [number = begun] in try await self.send(block, as: number, of: upload) }
-            }
-            for try await block in blocks {
-                while begun - parts.count >= max(1, configuration.partsInFlight), let part = try await group.next() {
-                    parts.append(part)
+                guard begun <= Self.partsMax else { throw tooManyParts(upload.key, sizeBytes: sizeBytes) }
+                try await blocks.takePlace()
+                group.addTask { [block, number = begun] in
+                    defer { blocks.leavePlace(block) }
+                    return try await send(block, as: number, of: upload)
                 }
-                try send(block)
+                block = blocks.spare()
+            }
+            for try await chunk in chunks {
+                var rest = chunk[...]
+                while fill(&block, to: sizeBytes, from: &rest) { try await sendBlock() }
             }
             // An upload without a part cannot be completed.
-            if begun == 0 { try send([]) }
+            if begun == 0 || !block.isEmpty { try await sendBlock() }
             for try await part in group { parts.append(part) }
             return (parts.sorted { $0.number < $1.number }, bytes)
         }
+    }
+
+    /// Moves bytes into a block; tells whether it is full.
+    private func fill(_ block: inout [UInt8], to sizeBytes: Int, from rest: inout ArraySlice<UInt8>) -> Bool {
+        if block.capacity < sizeBytes { block.reserveCapacity(sizeBytes) }
+        let piece = rest.prefix(sizeBytes - block.count)
+        block += piece
+        rest = rest.dropFirst(piece.count)
+        return block.count == sizeBytes
     }
 
     private func send(_ block: [UInt8], as number: Int, of upload: S3Upload) async throws -> S3Part {
@@ -113,10 +131,11 @@ extension S3Store {
         return S3Part(number: number, etag: etag)
     }
 
-    private func tooManyParts(_ key: ObjectKey, _ bytes: Int64) -> Failure {
+    private func tooManyParts(_ key: ObjectKey, sizeBytes: Int) -> Failure {
         Failure(
             .unsupported,
-            "upload \(shown(key)): \(bytes) bytes are sent and more come than \(Self.partsMax) parts of that size can hold"
+            "upload \(shown(key)): more bytes come than were estimated, and \(Self.partsMax) parts of \(sizeBytes) bytes "
+                + "cannot hold them"
         )
     }
 

@@ -9,15 +9,18 @@ import HTTPTransport
 /// - Each object carries an identity of its own in its metadata, so that after a lost reply it is known whose it is.
 /// - `If-None-Match` and `If-Match` make `create`, `commit` and `replace` safe against a racing writer where the provider
 ///   knows them. Where it does not, what is there is looked at before and after, which leaves a window of one request.
+/// - Uploads use memory for `partsInFlight` parts together, and for one more part each.
 /// - Every read of a broken connection goes on where it broke, with `If-Match`.
 package struct S3Store: ObjectStore {
     let exchange: S3Exchange
     let configuration: StoreConfiguration
     let provider = S3Provider()
+    let blocks: PartBlocks
 
     init(settings: S3Settings, client: HTTPClient, configuration: StoreConfiguration) {
         exchange = S3Exchange(settings: settings, client: client, configuration: configuration)
         self.configuration = configuration
+        blocks = PartBlocks(places: configuration.partsInFlight)
     }
 
     package var location: String { exchange.settings.location.description }

@@ -21,8 +21,8 @@ package struct StoreConfiguration: Sendable {
     /// The size of all parts but the last one, in bytes; chosen from the estimated size when it is not said. AWS refuses
     /// less than 5 MiB.
     package var partSizeBytes: Int?
-    /// How many parts of an object are uploaded at a time; together with the part that is being gathered, they bound the
-    /// memory.
+    /// How many parts are uploaded at a time, of all objects together. With one more for each object that is being
+    /// uploaded, they bound the memory.
     package var partsInFlight = 4
     /// How often a request is sent, counting the first time; `AWS_MAX_ATTEMPTS` when it is not said.
     package var attemptsMax: Int?

@@ -9,49 +9,11 @@ import Testing
 
 /// Answers byte by byte: what a store may say, and what we make of it.
 @Suite struct S3AnswerTests {
-    private static let secret = "hush/hush+hush"
+    private static let secret = ScriptedStore.secret
     private static let object = S3Text.ok(
         "12345",
         headers: ["ETag: \"x\"", "Last-Modified: Mon, 23 Nov 2026 01:02:03 GMT"]
     )
-
-    /// A store whose every answer is scripted; the waits are kept.
-    @discardableResult
-    private static func withStore<Result: Sendable>(
-        _ answer: @escaping @Sendable (SeenRequest, Int) async throws -> String,
-        configure: (inout StoreConfiguration) -> Void = { _ in },
-        _ body: (any ObjectStore, ScriptedHTTP, Waits) async throws -> Result
-    ) async throws -> Result {
-        try await withScriptedHTTP(answer) { server in
-            let waits = Waits()
-            var configuration = StoreConfiguration(
-                environment: [
-                    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": secret,
-                    "AWS_SESSION_TOKEN": "tokentoken",
-                ],
-                clock: StoreClock(
-                    secondsSince1970: { 1_369_353_600 },
-                    sleep: { waits.add($0) },
-                    chance: { 0.5 }
-                )
-            )
-            configuration.endpointURL = server.url
-            configuration.logger.logLevel = .error
-            configure(&configuration)
-            let location = try StoreLocation(parsing: "s3://bucket/pre")
-            return try await withObjectStore(location, configuration: configuration) { store in
-                try await body(store, server, waits)
-            }
-        }
-    }
-
-    final class Waits: Sendable {
-        private let list = Mutex<[Duration]>([])
-
-        var all: [Duration] { list.withLock { $0 } }
-
-        func add(_ wait: Duration) { list.withLock { $0.append(wait) } }
-    }
 
     // MARK: Refusals
 
@@ -131,7 +93,7 @@ import Testing
                     message: "key AKIDEXAMPLE \(Self.secret) tokentoken\n\u{1B}[31m"
                 )
             } ?? ScriptedHTTP.response(refusal.status, headers: ["Connection: close"] + refusal.headers)
-        try await Self.withStore { _, _ in
+        try await ScriptedStore.withStore { _, _ in
             answer
         } _: { store, server, _ async throws in
             let failure = await #expect(throws: Failure.self) { try await store.withObject(key) { _, _ in } }
@@ -152,7 +114,7 @@ import Testing
         for (code, expected) in [
             ("ExpiredToken", Failure.Code.authenticationFailed), ("AccessDenied", .permissionDenied),
         ] {
-            try await Self.withStore { request, _ in
+            try await ScriptedStore.withStore { request, _ in
                 request.method == "HEAD"
                     ? "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
                     : S3Text.error("403 Forbidden", code)
@@ -178,7 +140,7 @@ import Testing
             ("s3:AbortMultipartUpload", { try await $0.remove(Leftover(key: key, handle: "x", startedAtSeconds: 0)) }),
         ]
         for (right, call) in operations {
-            try await Self.withStore { request, _ in
+            try await ScriptedStore.withStore { request, _ in
                 request.method == "HEAD" ? "HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n" : denied
             } _: { store, _, _ async throws in
                 let failure = await #expect(throws: Failure.self) { try await call(store) }
@@ -191,7 +153,7 @@ import Testing
     // MARK: Trying again
 
     @Test func waitsGrowAndEnd() async throws {
-        try await Self.withStore { _, _ in
+        try await ScriptedStore.withStore { _, _ in
             S3Text.error("503 Slow Down", "SlowDown")
         } _: { store, server, waits async throws in
             let failure = await #expect(throws: Failure.self) { try await store.list(under: .root) }
@@ -202,7 +164,7 @@ import Testing
     }
 
     @Test func whatTheStoreAsksForIsWaited() async throws {
-        try await Self.withStore { _, number in
+        try await ScriptedStore.withStore { _, number in
             number == 1
                 ? S3Text.error("503 Slow Down", "SlowDown", headers: ["Retry-After: 7"])
                 : number == 2
@@ -215,7 +177,7 @@ import Testing
     }
 
     @Test func retriesOfAStoreThatIsDownAreLimitedOverAllRequests() async throws {
-        try await Self.withStore { _, _ in
+        try await ScriptedStore.withStore { _, _ in
             ""
         } configure: {
             $0.attemptsMax = 20
@@ -239,7 +201,7 @@ import Testing
             headers: ["Date: Fri, 24 May 2013 00:20:00 GMT"]
         )
         let empty = S3Text.ok("<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
-        try await Self.withStore { request, _ in
+        try await ScriptedStore.withStore { request, _ in
             request.headers["x-amz-date"] == "20130524T002000Z" ? empty : skewed
         } _: { store, server, waits async throws in
             _ = try await store.list(under: .root)
@@ -251,7 +213,7 @@ import Testing
             )
             #expect(waits.all == [])
         }
-        try await Self.withStore { _, _ in
+        try await ScriptedStore.withStore { _, _ in
             skewed
         } _: { store, server, _ async throws in
             let failure = await #expect(throws: Failure.self) { try await store.list(under: .root) }
@@ -261,7 +223,7 @@ import Testing
     }
 
     @Test func cancelledTaskDoesNotWait() async throws {
-        try await Self.withStore { _, _ in
+        try await ScriptedStore.withStore { _, _ in
             S3Text.error("503 Slow Down", "SlowDown")
         } configure: {
             $0.clock = StoreClock(
@@ -281,135 +243,12 @@ import Testing
         }
     }
 
-    // MARK: Lists
-
-    private static func page(_ keys: [String], next: String? = nil, encoding: String = "") -> String {
-        let entries = keys.map {
-            "<Contents><Key>\($0)</Key><Size>3</Size><ETag>&quot;e&quot;</ETag>"
-                + "<LastModified>2026-11-23T01:02:03.456Z</LastModified></Contents>"
-        }
-        let token = next.map { "<NextContinuationToken>\($0)</NextContinuationToken>" } ?? ""
-        return
-            "<ListBucketResult>\(encoding)<IsTruncated>\(next != nil)</IsTruncated>\(token)\(entries.joined())</ListBucketResult>"
-    }
-
-    @Test func pagesAreFollowedToTheLast() async throws {
-        let encoding = "<EncodingType>url</EncodingType>"
-        try await Self.withStore { request, _ in
-            if request.target.contains("continuation-token=a%2Fb%2B%3D") {
-                return S3Text.ok(
-                    Self.page(["pre%2Fz", "pre/a%2Eb", "pre%2Fa+b", "pre/", "pre/a/"], encoding: encoding)
-                )
-            }
-            return S3Text.ok(Self.page(["pre/y", "prefix/no", "other"], next: "a/b+=", encoding: encoding))
-        } _: { store, server, _ async throws in
-            let objects = try await store.list(under: .root)
-            #expect(objects.map(\.key.description) == ["a.b", "y", "z"])
-            #expect(
-                objects.allSatisfy {
-                    $0.bytes == 3 && $0.version.tag == "\"e\"" && $0.modifiedAtSeconds == 1_795_395_723
-                }
-            )
-            #expect(
-                server.requests.map(\.target) == [
-                    "/bucket?encoding-type=url&list-type=2&prefix=pre%2F",
-                    "/bucket?continuation-token=a%2Fb%2B%3D&encoding-type=url&list-type=2&prefix=pre%2F",
-                ]
-            )
-        }
-    }
-
-    /// A list that is not whole must never look like a shorter one.
-    @Test(arguments: [
-        "", " ", String(page(["pre/a"]).dropLast(5)), "<ListBucketResult></ListBucketResult>",
-        "<ListBucketResult><IsTruncated>maybe</IsTruncated></ListBucketResult>",
-        "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
-        "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Size>1</Size></Contents></ListBucketResult>",
-        "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>pre/a</Key></Contents></ListBucketResult>",
-        page(["pre/%zz"], encoding: "<EncodingType>url</EncodingType>"), "<html>hello</html>",
-        "<Error><Code>InternalError</Code></Error>",
-    ])
-    func pageThatIsNotWholeIsAnError(_ second: String) async throws {
-        try await Self.withStore { request, _ in
-            S3Text.ok(request.target.contains("continuation-token") ? second : Self.page(["pre/a"], next: "t"))
-        } configure: {
-            $0.attemptsMax = 3
-        } _: { store, server, _ async throws in
-            let failure = await #expect(throws: Failure.self) { try await store.list(under: .root) }
-            #expect(failure?.code == .storeUnavailable)
-            #expect(server.requests.count == 4)
-        }
-    }
-
-    @Test(arguments: [0, 500, 404, 403])
-    func pageThatFailsIsAnError(_ status: Int) async throws {
-        try await Self.withStore { request, _ in
-            if !request.target.contains("continuation-token") { return S3Text.ok(Self.page(["pre/a"], next: "t")) }
-            return status == 0 ? "" : S3Text.error("\(status) No", "Whatever")
-        } configure: {
-            $0.attemptsMax = 2
-        } _: { store, _, _ async throws in
-            await #expect(throws: Failure.self) { try await store.list(under: .root) }
-        }
-    }
-
-    @Test func listThatNeverEndsIsAnError() async throws {
-        try await Self.withStore { _, _ in
-            S3Text.ok(Self.page(["pre/a"], next: "same"))
-        } _: { store, server, _ async throws in
-            let failure = await #expect(throws: Failure.self) { try await store.list(under: .root) }
-            #expect(failure?.code == .protocolViolation)
-            #expect(server.requests.count == 2)
-        }
-    }
-
-    @Test func pagesOfUploadsAreFollowedToTheLast() async throws {
-        @Sendable func page(_ key: String, _ id: String, next: String) -> String {
-            S3Text.ok(
-                "<ListMultipartUploadsResult><EncodingType>url</EncodingType>\(next)<Upload><Key>\(key)</Key>"
-                    + "<UploadId>\(id)</UploadId><Initiated>2026-11-23T01:02:03.000Z</Initiated></Upload>"
-                    + "</ListMultipartUploadsResult>"
-            )
-        }
-        try await Self.withStore { request, _ in
-            request.target.contains("upload-id-marker=1%2B")
-                ? page("pre%2Fb%2Fc", "2", next: "<IsTruncated>false</IsTruncated>")
-                : page(
-                    "pre/a",
-                    "1+",
-                    next: "<IsTruncated>true</IsTruncated><NextKeyMarker>pre%2Fa</NextKeyMarker>"
-                        + "<NextUploadIdMarker>1+</NextUploadIdMarker>"
-                )
-        } _: { store, server, _ async throws in
-            let found = try await store.leftovers(under: .root)
-            #expect(found.map(\.handle) == ["1+", "2"] && found.map(\.key.description) == ["a", "b/c"])
-            #expect(found.allSatisfy { $0.startedAtSeconds == 1_795_395_723 })
-            #expect(server.requests.last?.target.contains("key-marker=pre%2Fa&") == true)
-        }
-    }
-
-    @Test(arguments: ["501 Not Implemented", "405 Method Not Allowed", "400 Bad Request"])
-    func providerThatCannotListUploadsSaysSo(_ status: String) async throws {
-        try await Self.withStore { _, _ in
-            ScriptedHTTP.response(status, headers: ["Connection: close"])
-        } _: { store, _, _ async throws in
-            let failure = await #expect(throws: Failure.self) { try await store.leftovers(under: .root) }
-            #expect(failure?.code == .unsupported)
-        }
-        try await Self.withStore { _, _ in
-            S3Text.error("400 Bad Request", "ExpiredToken")
-        } _: { store, _, _ async throws in
-            let failure = await #expect(throws: Failure.self) { try await store.leftovers(under: .root) }
-            #expect(failure?.code == .authenticationFailed)
-        }
-    }
-
     // MARK: Objects
 
     @Test(arguments: ["ETag: \"x\"", "Last-Modified: Mon, 23 Nov 2026 01:02:03 GMT"])
     func objectWithoutAVersionOrATimeIsNotBelieved(_ header: String) async throws {
         let key = try #require(ObjectKey(parsing: "a"))
-        try await Self.withStore { _, _ in
+        try await ScriptedStore.withStore { _, _ in
             S3Text.ok("", headers: [header])
         } configure: {
             $0.attemptsMax = 2
@@ -421,7 +260,7 @@ import Testing
 
     @Test func readOfASmallObjectIsBounded() async throws {
         let key = try #require(ObjectKey(parsing: "a"))
-        try await Self.withStore { _, _ in
+        try await ScriptedStore.withStore { _, _ in
             Self.object
         } _: { store, _, _ async throws in
             #expect(try await store.read(key, bytesMax: 5).bytes == Array("12345".utf8))

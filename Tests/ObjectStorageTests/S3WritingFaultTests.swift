@@ -141,8 +141,9 @@ import Testing
         }
     }
 
-    @Test func fewPartsAreUnderWayAtATime() async throws {
-        let (key, bytes) = (try Self.key(), Self.bytes(12 * Self.part))
+    @Test func fewPartsOfAllUploadsAreUnderWayAtATime() async throws {
+        let keys = try ["a", "b", "c"].map { try #require(ObjectKey(parsing: $0)) }
+        let bytes = Self.bytes(6 * Self.part)
         let underWay = Mutex(0)
         let most = Mutex(0)
         let arrived = Mutex(0)
@@ -162,9 +163,12 @@ import Testing
         } configure: {
             $0.partsInFlight = 3
         } _: { tested async throws in
-            try await tested.store.write(key, bytes)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for key in keys { group.addTask { try await tested.store.write(key, bytes) } }
+                try await group.waitForAll()
+            }
             #expect(most.withLock { $0 } == 3)
-            #expect(tested.interceptor.requests(.part).count == 12)
+            #expect(tested.interceptor.requests(.part).count == 18)
             let sizes = Set(tested.interceptor.requests(.part).map(\.body.count))
             #expect(sizes == [Self.part])
         }
