@@ -89,7 +89,7 @@ let package = Package(
             "Commands",
             [
                 "Failures", "ByteStreams", "RedisProtocol", "RDB", "Compression", "ObjectStorage", "RedisClient",
-                "DataDirectory", "Catalog", "Operations", argumentParser, logging,
+                "DataDirectory", "Catalog", "Operations", argumentParser, logging, systemPackage,
             ]
         ),
         .executableTarget(name: "redoubt", dependencies: ["Commands"], swiftSettings: strict),

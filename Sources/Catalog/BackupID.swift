@@ -20,10 +20,14 @@ package struct BackupID: Sendable, Hashable, Comparable, Codable, CustomStringCo
         else { return nil }
         func part(_ range: Range<Int>) -> String { String(decoding: digits[range], as: UTF8.self) }
         let rfc3339 = "\(part(0..<4))-\(part(4..<6))-\(part(6..<8))T\(part(9..<11)):\(part(11..<13)):\(part(13..<15))Z"
-        guard let time = Timestamp(rfc3339), time.description == rfc3339 else { return nil }
+        guard let time = Timestamp(rfc3339), time.description == rfc3339, Self.times.contains(time) else { return nil }
         self.text = text
         self.time = time
     }
+
+    /// From 2000 to the end of 2199: what is outside is no id of ours, and must not push the next one out of its form.
+    private static let times =
+        Timestamp(secondsSince1970: 946_684_800)...Timestamp(secondsSince1970: 7_258_118_399)
 
     /// - Parameters:
     ///   - time: when the run started.

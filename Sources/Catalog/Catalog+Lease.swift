@@ -78,7 +78,7 @@ package final class HeldLease: Sendable {
             .locked,
             "hold the lease \(key) in \(store.location): it was lost to another run, or could not be renewed",
             cause: cause,
-            hint: "Nothing was committed. Run again when the other run has ended."
+            hint: "Run again when the other run has ended."
         )
     }
 }

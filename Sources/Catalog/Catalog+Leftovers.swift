@@ -10,20 +10,32 @@ extension Catalog {
     /// Called under the lease of the subject, so that no live run can be the owner. It never touches a set that has a
     /// manifest, nor an object that this program could not have written. A store that does not allow removals (the
     /// rights to remove belong to the pruning identity) is not an error of a backup: it is logged.
-    /// - Returns: how many leftovers were removed.
+    /// - Returns: what was removed.
     @discardableResult
-    package func removeLeftovers(of name: String, logger: Logger) async throws -> Int {
+    package func removeLeftovers(of name: String, logger: Logger) async throws -> Sweep {
         let folder = try KeyFolder([name])
-        var removed = 0
+        var sweep = Sweep()
         for leftover in try await staged(under: folder, logger) where leftover.isOfSet {
-            removed += await attempt("unfinished upload of \(leftover.key)", logger) {
+            sweep.removed += await attempt("unfinished upload of \(leftover.key)", logger) {
                 try await store.remove(leftover)
             }
         }
         for key in try await uncommitted(under: folder) {
-            removed += await attempt("uncommitted object \(key)", logger) { try await store.remove(key) }
+            sweep.removed += await attempt("uncommitted object \(key)", logger) { try await store.remove(key) }
+            if let id = BackupID(key.components[1]) { sweep.ids.insert(id) }
         }
-        return removed
+        return sweep
+    }
+
+    /// Looks once more after sets whose members were removed: the manifest of a run that was held up for long, and came
+    /// back to life, may have arrived meanwhile. Without its members it is no backup, and must not be listed.
+    package func removeManifests(ofSwept sweep: Sweep, name: String, logger: Logger) async throws {
+        for id in sweep.ids {
+            let key = try Self.manifestKey(name: name, id: id)
+            guard try await store.stat(key) != nil else { continue }
+            logger.warning("\(key) arrived after its members were removed: it is removed too")
+            try await store.remove(key)
+        }
     }
 
     /// A provider that cannot list unfinished uploads has none that could be cleaned.
@@ -65,6 +77,14 @@ extension Catalog {
             return 0
         }
     }
+}
+
+/// What was removed of dead runs.
+package struct Sweep: Sendable, Hashable {
+    /// How many uploads, temporary files and objects.
+    package var removed = 0
+    /// The sets whose members were removed.
+    package var ids: Set<BackupID> = []
 }
 
 extension Leftover {

@@ -80,14 +80,26 @@ extension Manifest {
         }
     }
 
+    /// A pebibyte: no snapshot is larger, and a thousand of them still add up.
+    private static let bytesMax: Int64 = 1 << 50
+    /// A year.
+    private static let secondsMax = 366.0 * 86400
+
     private func validateStored(of member: Member) throws {
+        for seconds in [member.seconds?.save, member.seconds?.stream].compactMap({ $0 })
+        where !(0...Self.secondsMax).contains(seconds) {
+            throw broken(member, "a duration in it cannot be one")
+        }
         guard let stored = member.stored, let rdb = member.rdb else { return }
         guard let key = ObjectKey(parsing: stored.key), key.components.count == 3,
             key.components.starts(with: [name, id.text])
         else {
             throw broken(member, "its key \(String(reflecting: stored.key)) is not in the folder of the set")
         }
-        guard stored.bytes >= 0, rdb.bytes >= 0, Self.isDigest(stored.sha256), Self.isDigest(rdb.sha256) else {
+        let sizes = 0...Self.bytesMax
+        guard sizes.contains(stored.bytes), sizes.contains(rdb.bytes), Self.isDigest(stored.sha256),
+            Self.isDigest(rdb.sha256)
+        else {
             throw broken(member, "a size or a digest in it cannot be one")
         }
     }

@@ -45,11 +45,12 @@ package struct SetWriter: Sendable {
     /// the next run: where the reply to the manifest was lost, nothing is removed, because the set may exist.
     package func commit(_ manifest: Manifest, staged: [any StagedObject], under lease: HeldLease?) async throws {
         let sizes = Dictionary(
-            uniqueKeysWithValues: manifest.members.compactMap { member in
-                member.stored.map { ($0.key, $0.bytes) }
-            }
+            manifest.members.compactMap { member in member.stored.map { ($0.key, $0.bytes) } },
+            uniquingKeysWith: { first, _ in first }
         )
-        precondition(sizes.count == staged.count, "a manifest names exactly the staged members")
+        guard Set(staged.map(\.key.description)) == Set(sizes.keys), staged.count == sizes.count else {
+            throw Failure(.unclassified, "commit \(name)/\(id): the manifest does not name exactly the staged members")
+        }
         var visible: [ObjectKey] = []
         do {
             try await lease?.confirm()
@@ -91,8 +92,38 @@ package struct SetWriter: Sendable {
             try await store.create(key, bytes)
         } catch {
             let failure = Failure(wrapping: error, attempting: "write \(key) in \(store.location)")
-            if failure.code.meansNothingWasWritten { await takeBackUnlessCommitted(key, visible) }
+            if failure.code.meansNothingWasWritten {
+                await takeBackUnlessCommitted(key, visible)
+            } else {
+                await removeUnlessWhole(key, visible)
+            }
             throw failure
+        }
+        // A run that was held up here may have lost its lease, and its members, while the manifest was on its way.
+        guard await removeUnlessWhole(key, visible) else {
+            throw Failure(
+                .locked,
+                "commit \(name)/\(id) in \(store.location): another run took over and removed its members",
+                hint: "Run again when the other run has ended."
+            )
+        }
+    }
+
+    /// A set that is listed has its members: a manifest whose members are gone is removed.
+    /// - Returns: whether the members are there, as far as the store can be asked.
+    @discardableResult
+    private func removeUnlessWhole(_ manifest: ObjectKey, _ visible: [ObjectKey]) async -> Bool {
+        await withCancellationShield { [store, logger] in
+            do {
+                for key in visible where try await store.stat(key) == nil {
+                    logger.error("\(key) is gone: the manifest is removed")
+                    try await store.remove(manifest)
+                    return false
+                }
+            } catch {
+                logger.warning("could not look after the members of \(manifest): \(error)")
+            }
+            return true
         }
     }
 

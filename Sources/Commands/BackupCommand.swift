@@ -56,8 +56,8 @@ struct BackupCommand: RunnableCommand {
         if source == .volume, servers.endpoint.count != 1 {
             throw ValidationError("--source volume reads the folder of one server: give one --endpoint")
         }
-        if let name, !ObjectKey.isValid(component: name) || name.hasPrefix(".") {
-            throw ValidationError("--name may hold A-Z a-z 0-9 . _ - and does not begin with a dot")
+        if let name, !ObjectKey.isValid(component: name) || name.hasPrefix(".") || name.utf8.count > 100 {
+            throw ValidationError("--name is 1 to 100 of A-Z a-z 0-9 . _ - and does not begin with a dot")
         }
     }
 

@@ -1,38 +1,54 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Failures
+import Synchronization
+import SystemPackage
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #endif
 
-/// Where the command speaks: results on standard output, everything else on standard error. All of it redacted.
+/// Where the command speaks: results on standard output, everything else, redacted, on standard error.
 package enum Console {
-    package static func result(_ text: String) {
-        send(text, to: STDOUT_FILENO)
+    private static let resultWasWritten = Atomic(false)
+
+    /// Whether a result stands on standard output: an error then says no second thing there.
+    package static var hasResult: Bool { resultWasWritten.load(ordering: .relaxed) }
+
+    /// - Throws: `.inputOutput` when the result does not arrive: a script must not take half of it for all of it.
+    package static func result(_ text: String) throws {
+        resultWasWritten.store(true, ordering: .relaxed)
+        guard let errno = send(text, to: .standardOutput), errno != .brokenPipe else { return }
+        throw Failure(.inputOutput, "write the result to standard output: \(errno)")
     }
 
+    /// What cannot be said on standard error has nowhere else to go.
     package static func talk(_ text: String) {
-        send(text, to: STDERR_FILENO)
+        _ = send(Redaction.apply(to: text), to: .standardError)
     }
 
     /// Whether a person watches standard error.
     package static var errorsGoToTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 
-    /// A last line that could not be written has nowhere else to go: errors of the descriptor are not reported.
-    private static func send(_ text: String, to descriptor: Int32) {
-        var bytes = Array(Redaction.apply(to: text).utf8)[...]
+    /// - Returns: why not all of it could be written.
+    private static func send(_ text: String, to descriptor: FileDescriptor) -> Errno? {
+        var bytes = Array(text.utf8)[...]
         if bytes.last != UInt8(ascii: "\n"), bytes.last != UInt8(ascii: "\r") { bytes.append(UInt8(ascii: "\n")) }
         while !bytes.isEmpty {
-            let written = bytes.withUnsafeBytes { sendBytes(descriptor, $0.baseAddress, $0.count) }
-            if written < 0 && errno == EINTR { continue }
-            guard written > 0 else { return }
-            bytes = bytes.dropFirst(written)
+            do {
+                bytes = bytes.dropFirst(try bytes.withUnsafeBytes { try descriptor.write($0) })
+            } catch Errno.wouldBlock {
+                // Another process made the pipe non-blocking.
+                var ready = pollfd(fd: descriptor.rawValue, events: Int16(POLLOUT), revents: 0)
+                poll(&ready, 1, -1)
+            } catch let errno as Errno {
+                return errno
+            } catch {
+                return .ioError
+            }
         }
+        return nil
     }
-}
-
-/// `write(2)`, named so that it cannot be taken for the function above it.
-private func sendBytes(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
-    write(descriptor, bytes, count)
 }

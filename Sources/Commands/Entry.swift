@@ -61,6 +61,7 @@ package enum Entry {
     /// - Parameter arguments: without the name of the program.
     /// - Returns: the exit code.
     package static func run(_ arguments: [String], environment: [String: String]) async -> Int32 {
+        let asJSON = wantsJSON(arguments, environment)
         let command: any ParsableCommand
         do {
             command = try RootCommand.parseAsRoot(layered(arguments, environment))
@@ -70,9 +71,9 @@ package enum Entry {
                 return ExitCode.done.rawValue
             }
         } catch let failure as Failure {
-            return report(failure, asJSON: false)
+            return report(failure, asJSON: asJSON)
         } catch {
-            return reportUsage(error)
+            return reportUsage(error, asJSON: asJSON)
         }
         guard let runnable = command as? any RunnableCommand else { return ExitCode.unclassified.rawValue }
         return await run(runnable)
@@ -84,17 +85,27 @@ package enum Entry {
     }
 
     private static func run(_ command: any RunnableCommand) async -> Int32 {
+        let asJSON = command.outputs.output == .json
         do {
             return try await SignalWatch.run { try await command.execute() }.rawValue
         } catch let interrupted as SignalWatch.Interrupted {
-            Console.talk("redoubt: ended by signal \(interrupted.signal); nothing was left half-made")
+            let failure = Failure(
+                .interrupted,
+                "ended by signal \(interrupted.signal); nothing was left half-made"
+            )
+            _ = report(failure, asJSON: asJSON, exitCode: interrupted.exitCode)
             return interrupted.exitCode.rawValue
         } catch {
-            return report(
-                Failure(wrapping: error, attempting: "run the command"),
-                asJSON: command.outputs.output == .json
-            )
+            return report(Failure(wrapping: error, attempting: "run the command"), asJSON: asJSON)
         }
+    }
+
+    /// What the line asks for, as far as it can be seen before it is understood.
+    private static func wantsJSON(_ arguments: [String], _ environment: [String: String]) -> Bool {
+        let pairs = zip(arguments, arguments.dropFirst())
+        if arguments.contains("--output=json") || pairs.contains(where: { $0 == ("--output", "json") }) { return true }
+        return environment[EnvironmentLayer.prefix + "OUTPUT"] == "json"
+            && !arguments.contains { $0.hasPrefix("--output") }
     }
 
     private static func layered(_ arguments: [String], _ environment: [String: String]) throws -> [String] {
@@ -103,21 +114,26 @@ package enum Entry {
         return try EnvironmentLayer.apply(to: arguments, environment: environment, options: options)
     }
 
-    private static func report(_ failure: Failure, asJSON: Bool) -> Int32 {
-        let report = FailureReport(failure)
+    /// Says what went wrong, once; for programs too, unless the result of the command says it already.
+    private static func report(_ failure: Failure, asJSON: Bool, exitCode: ExitCode? = nil) -> Int32 {
+        let report = FailureReport(failure, exitCode: exitCode)
         Console.talk(report.text)
-        if asJSON, let text = try? JSONText.encode(report.document) { Console.result(text) }
+        if asJSON, !Console.hasResult, let text = try? JSONText.encode(report.document) { try? Console.result(text) }
         return report.exitCode.rawValue
     }
 
     /// Help and version go to standard output and are no error; what is not understood goes to standard error.
-    private static func reportUsage(_ error: any Error) -> Int32 {
+    private static func reportUsage(_ error: any Error, asJSON: Bool) -> Int32 {
         let code = RootCommand.exitCode(for: error)
         let message = RootCommand.fullMessage(for: error)
-        if code.isSuccess {
-            Console.result(message)
-        } else {
-            Console.talk(message)
+        guard !code.isSuccess else {
+            try? Console.result(message)
+            return code.rawValue
+        }
+        Console.talk(message)
+        if asJSON {
+            let failure = Failure(.usage, RootCommand.message(for: error))
+            if let text = try? JSONText.encode(FailureReport(failure).document) { try? Console.result(text) }
         }
         return code.rawValue
     }

@@ -7,9 +7,10 @@ package struct FailureReport {
     package let failure: Failure
     package let exitCode: ExitCode
 
-    package init(_ failure: Failure) {
+    /// - Parameter exitCode: that of the failure's code, unless something else says more.
+    package init(_ failure: Failure, exitCode: ExitCode? = nil) {
         self.failure = failure
-        self.exitCode = ExitCode(failure.code)
+        self.exitCode = exitCode ?? ExitCode(failure.code)
     }
 
     /// `redoubt: …`, a line for each cause, a line for the hint.
@@ -42,7 +43,7 @@ package struct FailureReport {
             error: .init(
                 code: failure.code.rawValue,
                 message: Redaction.apply(to: failure.description),
-                hint: failure.hint,
+                hint: failure.hint.map(Redaction.apply(to:)),
                 exitCode: exitCode.rawValue
             )
         )

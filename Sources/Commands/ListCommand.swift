@@ -68,7 +68,10 @@ private struct Listing: Encodable {
     }
 
     var text: String {
-        guard !backups.isEmpty else { return "no backups" }
+        guard !backups.isEmpty else {
+            return damaged.isEmpty
+                ? "no backups" : "no backup that can be read, \(damaged.count) with a damaged manifest"
+        }
         var table = TextTable([
             ("NAME", .left), ("ID", .left), ("STATUS", .left), ("MEMBERS", .right), ("KEYS", .right), ("RAW", .right),
             ("STORED", .right),

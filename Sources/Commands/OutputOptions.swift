@@ -84,8 +84,8 @@ struct Session: Sendable {
     /// Writes the result: the text for people, or the document for programs.
     func result(_ text: @autoclosure () -> String, _ document: some Encodable) throws {
         switch output {
-        case .text: Console.result(text())
-        case .json: Console.result(try JSONText.encode(document))
+        case .text: try Console.result(text())
+        case .json: try Console.result(try JSONText.encode(document))
         }
     }
 }

@@ -62,6 +62,12 @@ struct RestoreCommand: RunnableCommand {
     @Option(help: "Whom the files are given to, as <uid>:<gid>. Otherwise the owner of the folder.")
     var owner: String?
 
+    @Flag(
+        help:
+            "Fail with exit code 10 when the store holds no backup of that name, instead of having nothing to restore."
+    )
+    var requireBackup = false
+
     @Flag(help: "Say what would be done, and do nothing.")
     var dryRun = false
 
@@ -82,7 +88,8 @@ struct RestoreCommand: RunnableCommand {
         }
         let report = RestoreReport(outcome, dataDirectory: dataDir)
         try session.result(report.text, report)
-        return .done
+        guard requireBackup, case .nothingToRestore = outcome else { return .done }
+        throw Failure(.noSuchBackup, "restore into \(dataDir): there is no backup to restore (--require-backup)")
     }
 
     private func request() async throws -> DataDirectoryRequest {

@@ -140,11 +140,12 @@ extension RedisEndpoint {
 
 /// Gives each endpoint a name that no other has.
 func uniqueMemberNames(_ endpoints: [RedisEndpoint]) -> [String] {
-    var counts: [String: Int] = [:]
+    var taken: Set<String> = []
     return endpoints.map { endpoint in
         let name = endpoint.memberName
-        counts[name, default: 0] += 1
-        guard let count = counts[name], count > 1 else { return name }
-        return "\(name)-\(count)"
+        let candidates = [name] + (2...(endpoints.count + 1)).map { "\(name)-\($0)" }
+        let free = candidates.first { !taken.contains($0) } ?? name
+        taken.insert(free)
+        return free
     }
 }

@@ -50,7 +50,7 @@ package enum Quantity {
 
     /// `0.4 s`, `61.0 s`, `5m 12s`, `2h 03m`.
     package static func seconds(_ seconds: Double) -> String {
-        guard seconds.isFinite, seconds >= 0 else { return "?" }
+        guard seconds.isFinite, (0..<1e12).contains(seconds) else { return "?" }
         guard seconds >= 100 else { return "\(oneDecimal(seconds)) s" }
         let whole = Int(seconds.rounded())
         guard whole >= 3600 else { return "\(whole / 60)m \(twoDigits(whole % 60))s" }

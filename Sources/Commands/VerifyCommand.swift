@@ -51,11 +51,14 @@ struct VerifyCommand: RunnableCommand {
         }
         let report = SetReport(manifest, findings)
         try session.result(report.text, report)
-        guard let failure = findings.compactMap(\.failure).first else { return .done }
-        let count = findings.filter { $0.failure != nil }.count
+        let failures = findings.compactMap(\.failure)
+        // Bytes that are corrupt must not hide behind a store that did not answer.
+        guard let failure = failures.first(where: { ExitCode($0.code) == .corrupt }) ?? failures.first else {
+            return .done
+        }
         throw Failure(
             failure.code,
-            "verify \(manifest.name)/\(manifest.id): \(count) of \(findings.count) members failed",
+            "verify \(manifest.name)/\(manifest.id): \(failures.count) of \(findings.count) members failed",
             cause: failure,
             hint: failure.hint ?? "Restore another member of the set, or another backup."
         )

@@ -37,7 +37,7 @@ package struct Backup: Sendable {
         let lease = Lease(holder: request.runID, purpose: "backup", process: .current(), acquiredAt: .now())
         return try await catalog.withLease(on: request.name, as: lease) { lease in
             // What dead runs left behind goes first; then this set gets an id that is newer than every other.
-            try await catalog.removeLeftovers(of: request.name, logger: logger)
+            let swept = try await catalog.removeLeftovers(of: request.name, logger: logger)
             let id = try await newID()
             let writer = SetWriter(name: request.name, id: id, store: catalog.store, logger: logger)
             logger.info("backup \(request.name)/\(id) to \(catalog.store.location)")
@@ -64,7 +64,8 @@ package struct Backup: Sendable {
                 members: taken.members.sorted { $0.member < $1.member }
             )
             try await writer.commit(manifest, staged: taken.staged, under: lease)
-            return BackupOutcome(manifest: manifest, omissions: plan.omissions)
+            try await catalog.removeManifests(ofSwept: swept, name: request.name, logger: logger)
+            return BackupOutcome(manifest: manifest, omissions: plan.omissions + taken.standBys)
         }
     }
 
@@ -73,6 +74,8 @@ package struct Backup: Sendable {
         var members: [Manifest.Member] = []
         var staged: [any StagedObject] = []
         var failures: [Failure] = []
+        /// Members whose shard another one covers.
+        var standBys: [BackupPlan.Omission] = []
 
         /// - Throws: when there is nothing to commit, the failure that tells most.
         func requireOne() throws {
@@ -92,6 +95,9 @@ package struct Backup: Sendable {
                 }
                 taken.members.append(member)
                 taken.staged.append(staged)
+                taken.standBys += turn.candidates.dropFirst(failed.count + 1).map {
+                    .init(member: $0.member.name, reason: "its shard is covered by \(candidate.member.name)")
+                }
                 return
             } catch {
                 let failure = Failure(wrapping: error, attempting: "back up \(candidate.member.name)")

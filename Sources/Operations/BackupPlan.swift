@@ -92,13 +92,18 @@ package struct BackupPlan: Sendable {
         return rank(left) < rank(right)
     }
 
-    /// Groups in the order of their first member. A member that could not be asked is a group of its own: whether
-    /// another one covers it is not known.
+    /// Groups in the order of their first member. Only the history that a member is in now makes it one with others:
+    /// two servers that were started from one dump share the history before, and no data since. Two primaries are never
+    /// one shard, and a member that could not be asked is a group of its own: whether another one covers it is not
+    /// known.
     private static func shards(of candidates: [Candidate]) -> [[Candidate]] {
         var shards: [[Candidate]] = []
         for candidate in candidates {
-            let ids = candidate.replicationIDs
-            if let index = shards.firstIndex(where: { !ids.isDisjoint(with: $0.flatMap(\.replicationIDs)) }) {
+            let index = shards.firstIndex { shard in
+                guard let id = candidate.info?.replicationID, shard[0].info?.replicationID == id else { return false }
+                return candidate.info?.role != .primary || !shard.contains { $0.info?.role == .primary }
+            }
+            if let index {
                 shards[index].append(candidate)
             } else {
                 shards.append([candidate])
@@ -109,11 +114,6 @@ package struct BackupPlan: Sendable {
 }
 
 extension BackupPlan.Candidate {
-    /// The history the member is in, and the one before its last promotion.
-    fileprivate var replicationIDs: Set<String> {
-        Set([info?.replicationID, info?.secondReplicationID].compactMap { $0 })
-    }
-
     /// The member as a manifest describes it, without its snapshot.
     func described(error: Failure?) -> Manifest.Member {
         var described = Manifest.Member(member: member.name, role: info?.role?.rawValue)
@@ -124,6 +124,9 @@ extension BackupPlan.Candidate {
                 runId: info.runID ?? "unknown",
                 mode: info.mode?.rawValue ?? "standalone"
             )
+        }
+        if let id = info?.replicationID, let offset = info?.replicationOffset {
+            described.replication = Manifest.Replication(id: id, offset: offset)
         }
         described.error = error.map { Manifest.Problem(code: $0.code.rawValue, message: $0.description) }
         return described

@@ -53,9 +53,10 @@ package struct DataDirectoryRequest: Sendable {
     }
 
     /// `latest` names another backup each day. A pod that asks for it, with leave to replace, at each of its starts
-    /// would be taken back to the last backup each time (F39): so it is one request, which is answered once.
-    var effectiveRequestID: String? {
-        requestID ?? (reference == .latest ? "latest" : nil)
+    /// would be taken back to the last backup each time (F39): so it is one request for each subject, which is answered
+    /// once.
+    func requestID(for manifest: Manifest) -> String? {
+        requestID ?? (reference == .latest ? "latest \(manifest.name) \(member ?? "")" : nil)
     }
 
     /// The files that make the server load a snapshot.
@@ -95,13 +96,24 @@ struct MemberChoice {
         guard let best = stored.max(by: { ($0.replication?.offset ?? -1) < ($1.replication?.offset ?? -1) }) else {
             throw Failure(.noSuchBackup, "restore \(set): it holds no snapshot")
         }
-        guard stored.count == 1 || Set(stored.map { $0.replication?.id ?? $0.member }).count == 1 else {
+        guard sharesOneHistory else {
             throw Failure(
                 .usage,
-                "choose a member of \(set): its members do not share one history",
+                "choose a member of \(set): its members do not share one history, as far as is known",
                 hint: "Add --member with one of: \(names)."
             )
         }
         return best
+    }
+
+    /// Members that failed count too: the one that is missing may be of another shard, whose data must not be replaced
+    /// by what happens to be there. One whose history is not known is taken for a replica only where two others share
+    /// theirs.
+    private var sharesOneHistory: Bool {
+        let stored = manifest.storedMembers
+        if manifest.members.count == 1 { return true }
+        let failed = manifest.members.filter { $0.stored == nil }.map { $0.replication?.id }
+        guard stored.count > 1 || !failed.contains(nil) else { return false }
+        return Set(stored.map { $0.replication?.id ?? $0.member } + failed.compactMap { $0 }).count == 1
     }
 }

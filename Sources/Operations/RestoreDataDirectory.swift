@@ -40,6 +40,7 @@ package struct RestoreDataDirectory: Sendable {
                 return .nothingToRestore(others: try await otherSubjects())
             }
             let member = try MemberChoice(manifest).member(named: request.member)
+            if manifest.isPartial { logger.warning("\(manifest.name)/\(manifest.id) is partial: some members failed") }
 
             // Can the server that will start there load it?
             try request.target.requireAbleToLoad(member)
@@ -108,7 +109,7 @@ package struct RestoreDataDirectory: Sendable {
             restoreID: try restoreID(manifest.id, contents),
             backupID: "\(manifest.name)/\(manifest.id)",
             member: member.member,
-            requestID: request.effectiveRequestID,
+            requestID: request.requestID(for: manifest),
             bytes: rdb.bytes,
             sha256: rdb.sha256,
             layout: try request.layout(rdbVersion: rdb.version),

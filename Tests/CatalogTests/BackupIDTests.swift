@@ -8,7 +8,8 @@ struct BackupIDTests {
         ("20261122T153000Z-7f3a", true), ("20240229T000000Z-0000", true), ("20230229T000000Z-0000", false),
         ("20261122T153000Z-7F3A", false), ("20261122T153000Z-7f3", false), ("20261122T153000Z-7f3a0", false),
         ("20261122t153000Z-7f3a", false), ("20261322T153000Z-7f3a", false), ("20261122T256000Z-7f3a", false),
-        ("", false), ("latest", false), ("2026112-T153000Z-7f3a", false), ("+0261122T153000Z-7f3a", false),
+        ("", false), ("latest", false), ("99991231T235959Z-0000", false), ("19991231T235959Z-0000", false),
+        ("21991231T235959Z-0000", true), ("2026112-T153000Z-7f3a", false), ("+0261122T153000Z-7f3a", false),
         ("20261122T153000Z-../a", false), ("２026112T153000Z-7f3a", false),
     ])
     func onlyAnIDReadsAsOne(text: String, isOne: Bool) {

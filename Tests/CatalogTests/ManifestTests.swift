@@ -84,6 +84,8 @@ struct ManifestTests {
         ),
         ("\"redis-2\"", "\"redis-1\""), ("\"redis-2\"", "\"..\""), ("\"redis-2\"", "\"a/b\""), ("\"redis-2\"", "\"\""),
         ("\"prod.redis\"", "\"../x\""), ("\"bytes\" : 100", "\"bytes\" : -1"), ("\"bytes\" : 300", "\"bytes\" : 1e99"),
+        ("\"bytes\" : 300", "\"bytes\" : 9223372036854775807"), ("\"save\" : 0.25", "\"save\" : 1e300"),
+        ("\"save\" : 0.25", "\"save\" : -1"),
         (String(repeating: "0a", count: 32), String(repeating: "0A", count: 32)),
         (String(repeating: "0b", count: 32), "short"), ("2026-11-22T15:30:00Z", "yesterday"),
         ("20261122T153000Z-7f3a\",", "latest\","),

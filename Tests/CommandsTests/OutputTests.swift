@@ -57,6 +57,16 @@ struct OutputTests {
         )
     }
 
+    @Test(arguments: [
+        ("cannot read 'redis://user:s3cr3t@host:1/0'", "cannot read 'redis://***@host:1/0'"),
+        ("redis://p@ss@host and rediss://u:p@h", "redis://***@host and rediss://***@h"),
+        ("file://KEY:secret@/x", "file://***@/x"), ("http://host/a@b", "http://host/a@b"),
+        ("mail a@b :// c", "mail a@b :// c"),
+    ])
+    func theUserInformationOfEveryURLIsStruckOut(text: String, shown: String) {
+        #expect(Redaction.apply(to: text) == shown)
+    }
+
     @Test func secretsAreStruckOut() {
         Redaction.learn("hunter2-but-long")
         Redaction.learn("abc")

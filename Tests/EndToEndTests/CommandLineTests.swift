@@ -62,6 +62,50 @@ struct CommandLineTests {
         #expect(outcome.code == 10 && report.error.exitCode == 10 && report.error.code == "no-such-store")
     }
 
+    /// Usage, signals and damage too end with exactly one document.
+    @Test func everyEndingIsOneJSONDocument() async throws {
+        let usage = try await Redoubt.run("backup", "--output", "json", "redis://user:hidden-password@host")
+        #expect(usage.code == 64 && !usage.errors.contains("hidden-password"))
+        #expect(!usage.output.contains("hidden-password"))
+        _ = try JSONSerialization.jsonObject(with: Data(usage.outputBytes))
+        try await withTemporaryFolder { folder in
+            let set = folder.appendingPathComponent("demo/20260101T000000Z-0000")
+            try FileManager.default.createDirectory(at: set, withIntermediateDirectories: true)
+            try Data("{}".utf8).write(to: set.appendingPathComponent("manifest.json"))
+            let damaged = try await Redoubt.run("list", "--from", "file://\(folder.path)", "--output", "json")
+            #expect(damaged.code == 4)
+            _ = try JSONSerialization.jsonObject(with: Data(damaged.outputBytes))
+        }
+    }
+
+    /// Servers of the same name do not become one member.
+    @Test func namesThatCollideAreToldApart() async throws {
+        try await withTemporaryFolder { folder in
+            try await withRedis(.redis70, .with { $0.unixSocket = true }) { redis in
+                let other = folder.appendingPathComponent("redis.sock-2").path
+                try FileManager.default.createSymbolicLink(atPath: other, withDestinationPath: redis.socketFile.path)
+                let outcome = try await Redoubt.run(
+                    "backup",
+                    "--endpoint",
+                    "unix://\(redis.socketFile.path)",
+                    "--endpoint",
+                    "unix://\(redis.socketFile.path)",
+                    "--endpoint",
+                    "unix://\(other)",
+                    "--to",
+                    "file://\(folder.path)/store",
+                    "--name",
+                    "demo",
+                    "--output",
+                    "json"
+                )
+                #expect(outcome.code == 0, "\(outcome.errors)")
+                let shown = try ShownBackup(outcome)
+                #expect(Set(shown.members.map(\.member)).count == 3)
+            }
+        }
+    }
+
     /// Foreign readers: what is stored is what every other tool can read.
     @Test(arguments: RedisFlavour.allCases, ["zstd", "gzip", "none"])
     func otherToolsReadWhatIsStored(flavour: RedisFlavour, compression: String) async throws {

@@ -66,6 +66,55 @@ struct RestoreTests {
         }
     }
 
+    @Test func aMissingBackupIsAnErrorWhereOneIsRequired() async throws {
+        try await withTemporaryFolder { folder in
+            let outcome = try await Redoubt.run(
+                "restore",
+                "--from",
+                "file://\(folder.path)",
+                "--name",
+                "demo",
+                "--data-dir",
+                folder.path,
+                "--require-backup"
+            )
+            #expect(outcome.code == 10)
+        }
+    }
+
+    /// A set that lacks a member may lack another shard: what happens to be there is not taken for it.
+    @Test func aPartialSetOfUnknownHistoriesAsksForTheMember() async throws {
+        try await withTemporaryFolder { folder in
+            let store = "file://\(folder.path)/store"
+            try await withRedis(.redis70) { redis in
+                try await Dataset.small.load(into: redis)
+                try await withFreePort { port in
+                    let backup = try await Redoubt.run(
+                        "backup",
+                        "--endpoint",
+                        redis.url,
+                        "--endpoint",
+                        "redis://127.0.0.1:\(port)",
+                        "--to",
+                        store,
+                        "--name",
+                        "demo"
+                    )
+                    #expect(backup.code == 3, "\(backup.errors)")
+                    let data = folder.appendingPathComponent("data")
+                    try FileManager.default.createDirectory(at: data, withIntermediateDirectories: false)
+                    let restore = ["restore", "--from", store, "--data-dir", data.path]
+                    let refused = try await Redoubt.run(restore)
+                    #expect(refused.code == 64 && refused.errors.contains("--member"))
+                    let files = try FileManager.default.contentsOfDirectory(atPath: data.path)
+                    #expect(files.isEmpty)
+                    let named = try await Redoubt.run(restore + ["--member", "127.0.0.1-\(redis.port)"])
+                    #expect(named.code == 0, "\(named.errors)")
+                }
+            }
+        }
+    }
+
     @Test func anIDThatIsNotThereIsAnError() async throws {
         try await withRig { rig in
             let outcome = try await rig.restore("20200101T000000Z-0000")

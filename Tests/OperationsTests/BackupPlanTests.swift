@@ -15,6 +15,7 @@ struct BackupPlanTests {
         _ name: String,
         role: String?,
         id: String = "a",
+        before: String = String(repeating: "0", count: 40),
         offset: Int = 0,
         failure: Failure.Code? = nil,
         isWatched: Bool? = false
@@ -26,7 +27,11 @@ struct BackupPlanTests {
             source: ReplicationSource(endpoint: endpoint, logger: Self.logger),
             fitness: MemberFitness()
         )
-        let info = role.map { ServerInfo("role:\($0)\r\nmaster_replid:\(id)\r\nmaster_repl_offset:\(offset)\r\n") }
+        let info = role.map {
+            ServerInfo(
+                "role:\($0)\r\nmaster_replid:\(id)\r\nmaster_replid2:\(before)\r\nmaster_repl_offset:\(offset)\r\n"
+            )
+        }
         return Survey.Answer(
             member: member,
             info: info,
@@ -61,6 +66,18 @@ struct BackupPlanTests {
             answer("a-1", role: "slave", id: "a"), answer("b-1", role: "slave", id: "b"),
         ]
         #expect(try turns(answers, .onePerShard) == [["a-1", "a-0"], ["b-1", "b-0"]])
+    }
+
+    /// Two servers that were started from one dump share the history before, and no data since.
+    @Test func twoPrimariesAreNeverOneShard() throws {
+        let first = answer("p", role: "master", id: "p", before: "dump")
+        let second = answer("q", role: "master", id: "q", before: "dump")
+        #expect(try turns([first, second], .onePerShard) == [["p"], ["q"]])
+        let splitBrain = [
+            answer("old", role: "master", id: "same", offset: 5), answer("new", role: "master", id: "same", offset: 9),
+            answer("replica", role: "slave", id: "same", offset: 7),
+        ]
+        #expect(try turns(splitBrain, .onePerShard) == [["replica", "new"], ["old"]])
     }
 
     @Test func aMemberThatIsNotFitComesLastAndOneThatCannotBeAskedIsOnItsOwn() throws {
