@@ -187,7 +187,6 @@ import Testing
                     let replaced = await race(8) { writer in
                         try await store.replace(key, version: version, with: [writer, writer])
                     }
-                    // A writer may find the object locked by one that then loses to nobody; at least one wins.
                     #expect(replaced.count == 1)
                     let winner = try #require(replaced.first)
                     #expect(try await store.readAll(key) == [winner.key, winner.key])
@@ -202,21 +201,31 @@ import Testing
         _ count: UInt8,
         _ write: @escaping @Sendable (UInt8) async throws -> StoredObject
     ) async -> [UInt8: StoredObject] {
-        await withTaskGroup(of: (UInt8, Result<StoredObject, any Error>).self) { group in
+        await withTaskGroup(of: Attempt.self) { group in
             for writer in 0..<count {
                 group.addTask {
-                    do { return (writer, .success(try await write(writer))) } catch { return (writer, .failure(error)) }
+                    do {
+                        return Attempt(writer: writer, result: .success(try await write(writer)))
+                    } catch {
+                        return Attempt(writer: writer, result: .failure(error))
+                    }
                 }
             }
             var winners: [UInt8: StoredObject] = [:]
-            for await (writer, result) in group {
-                switch result {
-                case .success(let object): winners[writer] = object
+            for await attempt in group {
+                switch attempt.result {
+                case .success(let object): winners[attempt.writer] = object
                 case .failure(let error): #expect((error as? Failure)?.code == .alreadyExists, "\(error)")
                 }
             }
             return winners
         }
+    }
+
+    // Not a tuple: the optimizer of Swift 6.3.1 mixes up a tuple that a child task returns from inside a `do`.
+    private struct Attempt {
+        let writer: UInt8
+        let result: Result<StoredObject, any Error>
     }
 }
 
