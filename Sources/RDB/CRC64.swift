@@ -29,9 +29,9 @@ private let polynomial: UInt64 = 0x95ac_9329_ac4b_c9b5
 /// leave half of the processor idle. In bytes, a multiple of eight.
 private let laneBytes = 4096
 
-/// Eight tables of 256: table `k` at `k * 256 + b` is the CRC of byte `b` followed by `k` zero bytes, so the eight bytes
-/// of a word are looked up independently and combined by exclusive or. After them eight more: what the byte `k` of a
-/// CRC, being `b`, becomes when one lane of zero bytes follows.
+/// Eight tables of 256: table `k` at `k * 256 + b` is the CRC of byte `b` followed by `k` zero bytes, so the eight
+/// bytes of a word are looked up independently and combined by exclusive or. After them eight more: what the byte `k`
+/// of a CRC, being `b`, becomes when one lane of zero bytes follows.
 private let tables: [UInt64] = {
     var tables = [UInt64](repeating: 0, count: 16 * 256)
     for byte in 0..<256 {

@@ -9,8 +9,8 @@ enum LZF {
     /// Nothing shorter than this many output bytes can come from one input byte: a copy of three bytes gives 264.
     static let expansionMax = 88
 
-    /// Whether a string of `length` bytes can have been stored in `stored` bytes of LZF. Literals cost at most two bytes
-    /// for one, and no copy takes more bytes than it gives.
+    /// Whether a string of `length` bytes can have been stored in `stored` bytes of LZF. Literals cost at most two
+    /// bytes for one, and no copy takes more bytes than it gives.
     static func canStore(_ length: Int, in stored: Int) -> Bool {
         stored > 1 && length > 0 && stored <= 2 * length && (length - 1) / expansionMax < stored
     }

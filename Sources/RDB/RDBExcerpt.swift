@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The beginning of a string that is kept while the rest is skipped: a key, so that an error can name it, or the text of
-/// an AUX field.
+/// The beginning of a string that is kept while the rest is skipped: a key, so that an error can name it, or the text
+/// of an AUX field.
 struct RDBExcerpt {
     private var bytes: [UInt8] = []
     private var header = RDBStringHeader(size: 0, stored: 0, length: 0)

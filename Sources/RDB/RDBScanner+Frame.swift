@@ -17,7 +17,8 @@ extension RDBScanner {
         guard magic.versions.contains(version) else {
             throw RDBViolation(
                 .version,
-                "\(magic.rawValue) version \(version); known here are \(magic.versions.lowerBound) to \(magic.versions.upperBound)"
+                "\(magic.rawValue) version \(version); known here are \(magic.versions.lowerBound) to "
+                    + "\(magic.versions.upperBound)"
             )
         }
         summary.version = version
@@ -52,7 +53,8 @@ extension RDBScanner {
         guard checksum == 0 || checksum == summary.crc64 else {
             throw RDBViolation(
                 .checksum,
-                "the checksum is \(String(checksum, radix: 16)), the CRC-64 of the content \(String(summary.crc64, radix: 16))"
+                "the checksum is \(String(checksum, radix: 16)), "
+                    + "the CRC-64 of the content \(String(summary.crc64, radix: 16))"
             )
         }
         summary.hasChecksum = checksum != 0

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What the fields of a stream tell later ones. Two ids are compared where a server keeps them in order; sets of ids are
-/// compared by the sum of a hash of each, so that no id is kept.
+/// What the fields of a stream tell later ones. Two ids are compared where a server keeps them in order; sets of ids
+/// are compared by the sum of a hash of each, so that no id is kept.
 struct RDBStreamWalk {
     /// How many nodes the stream has.
     var nodes: UInt64 = 0

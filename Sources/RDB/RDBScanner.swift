@@ -3,8 +3,8 @@
 /// Reads an RDB as it streams by, in chunks of any size, and proves its framing: that every record and every value is
 /// whole and within its format, that the checksum is right, and that nothing follows it.
 ///
-/// The memory it takes does not depend on the input: strings are skipped by counting, never collected. After an error it
-/// stays failed.
+/// The memory it takes does not depend on the input: strings are skipped by counting, never collected. After an error
+/// it stays failed.
 package struct RDBScanner: Sendable {
     enum Phase {
         /// Before the magic and the version.

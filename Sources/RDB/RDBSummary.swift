@@ -10,7 +10,8 @@ package struct RDBSummary: Sendable, Hashable {
     package var bytes: Int64
     /// The CRC-64 of everything before the checksum, as computed here.
     package var crc64: UInt64
-    /// Whether the file carries a checksum: a server with `rdbchecksum no` writes zero, and before version 5 there is none.
+    /// Whether the file carries a checksum: a server with `rdbchecksum no` writes zero, and before version 5 there is
+    /// none.
     package var hasChecksum: Bool
     /// The AUX fields, as written; only those of at most 1 KiB, and at most 64 of them.
     package var aux: [String: String]

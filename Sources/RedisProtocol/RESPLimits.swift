@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How much a peer may send in one reply. Lengths that it announces are compared with these, and never size an allocation.
+/// How much a peer may send in one reply. Lengths that it announces are compared with these, and never size an
+/// allocation.
 package struct RESPLimits: Sendable, Hashable {
     /// All bytes of one reply.
     package var replyBytes: Int

@@ -4,7 +4,8 @@ import Failures
 
 extension RedisURL {
     /// Reads a URL.
-    /// - Throws: `.configuration`, whose message says what is wrong without quoting the text, because a password may be in it.
+    /// - Throws: `.configuration`, whose message says what is wrong without quoting the text, because a password may be
+    ///   in it.
     package init(_ text: String) throws(Failure) {
         guard let (scheme, rest) = Self.split(text, at: "://") else {
             throw Self.malformed("it has no scheme")

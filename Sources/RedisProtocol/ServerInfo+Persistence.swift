@@ -16,7 +16,8 @@ extension ServerInfo {
     /// Whether a child sends slots to another shard (Valkey 9).
     package var hasSlotMigrationChild: Bool { flag("slot_migration_fork_in_progress") ?? false }
 
-    /// Whether the last finished save went well. A save that was killed leaves this as it was: necessary, never sufficient.
+    /// Whether the last finished save went well. A save that was killed leaves this as it was: necessary, never
+    /// sufficient.
     package var lastSaveSucceeded: Bool? { fields["rdb_last_bgsave_status"].map { $0 == "ok" } }
     /// When the last save into the file ended, in seconds since 1970; at first the start of the process.
     package var lastSaveTimeSeconds: Int64? { integer("rdb_last_save_time") }

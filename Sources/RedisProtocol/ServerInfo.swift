@@ -2,7 +2,8 @@
 
 /// What a server says of itself: the reply to `INFO`.
 ///
-/// Every accessor is optional, or says what its absence means: sections and fields come and go with versions, modules and rights.
+/// Every accessor is optional, or says what its absence means: sections and fields come and go with versions, modules
+/// and rights.
 package struct ServerInfo: Sendable, Hashable {
     /// All fields as written, except those of the keyspace.
     package private(set) var fields: [String: String] = [:]
@@ -21,7 +22,8 @@ package struct ServerInfo: Sendable, Hashable {
         }
     }
 
-    /// - Parameter text: lines of `key:value`, and of `# Section`; anything else is left out. The first line of a key counts.
+    /// - Parameter text: lines of `key:value`, and of `# Section`; anything else is left out. The first line of a key
+    ///   counts.
     package init(_ text: String) {
         var section = ""
         for line in text.split(whereSeparator: { $0.isNewline }) {
@@ -92,7 +94,8 @@ extension ServerInfo {
         fields["server_name"] == "valkey" || fields["valkey_version"] != nil ? .valkey : .redis
     }
 
-    /// The version of the product. Valkey also reports a `redis_version` (7.2.4), which only says what it is compatible with.
+    /// The version of the product. Valkey also reports a `redis_version` (7.2.4), which only says what it is compatible
+    /// with.
     package var version: ServerVersion? {
         versionText.flatMap { ServerVersion($0) }
     }
