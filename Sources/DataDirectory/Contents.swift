@@ -18,6 +18,8 @@ package struct Contents: Sendable, Hashable {
             case appendOnlyFolder
             /// A symbolic link of such a name: a restore refuses to move it.
             case symbolicLink
+            /// A folder that has the name of a file, as a volume makes it that is mounted on a file that is missing.
+            case folder
         }
 
         package var name: String
@@ -112,10 +114,14 @@ extension Contents {
     /// A restore that was done before is not repeated as long as there is data, whatever the mode: an init container
     /// runs at each start of its pod, and must not take the data back to the backup each time (F39).
     ///
-    /// - Throws: `.guardRefused` where it would restore, but a server seems to run there (F35), or something that would
-    ///   have to be moved is a symbolic link.
+    /// A folder in the place of one of the files is no data, and refused in every mode: it may be a mount point, which
+    /// can be neither moved nor replaced, and would stop the swap in its middle.
+    ///
+    /// - Throws: `.guardRefused` where it would restore, but a server seems to run there (F35), something that would
+    ///   have to be moved is a symbolic link, or a folder stands in the place of a file.
     package func decision(for request: RestoreRequest, path: String) throws -> RestoreDecision {
-        if !isFresh {
+        let obstacle = data.first { $0.kind == .folder && request.layout.hasFile(named: $0.name) }
+        if data.contains(where: { $0.kind != .folder || !request.layout.hasFile(named: $0.name) }) {
             if let marker, request.isAnswered(by: marker) { return .nothingToRestore(.alreadyRestored(marker)) }
             let mayMove =
                 switch request.mode {
@@ -138,6 +144,16 @@ extension Contents {
                 .guardRefused,
                 "restore into \(path): \(link.name) is a symbolic link",
                 hint: "Give the folder that holds the data itself, or move the link away."
+            )
+        }
+        if let obstacle {
+            throw Failure(
+                .guardRefused,
+                "restore into \(path): \(obstacle.name) is a folder, and a file of that name is to be restored",
+                hint: """
+                    Remove the folder (rmdir, if it is empty), or the mount that made it: a subPath of a file that is \
+                    missing makes such a folder. Then run the command again.
+                    """
             )
         }
         return .restore(moving: data.map(\.name))

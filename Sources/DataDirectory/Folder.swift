@@ -202,9 +202,12 @@ extension Folder {
         }
     }
 
+    /// What `canExchange` tries it on.
+    static let exchangeNames = ["exchange-a", "exchange-b"]
+
     /// Whether the file system lets two entries change places in one step: NFS and CephFS do not.
     func canExchange(access: FileAccess) throws -> Bool {
-        let names = ["exchange-a", "exchange-b"]
+        let names = Self.exchangeNames
         for name in names { _ = try makeFolder(name, access: access) }
         var isPossible = true
         do throws(Errno) {

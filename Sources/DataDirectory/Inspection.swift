@@ -58,6 +58,9 @@ extension Inspection {
             }
         guard let kind else { return nil }
         if status.kind == .symbolicLink { return .init(name: name, kind: .symbolicLink, bytes: status.bytes) }
+        if kind != .appendOnlyFolder, status.kind == .folder {
+            return .init(name: name, kind: .folder, bytes: status.bytes)
+        }
         guard kind == .appendOnlyFolder, status.kind == .folder else {
             return .init(name: name, kind: kind, bytes: status.bytes)
         }
@@ -118,7 +121,7 @@ extension Inspection {
         // A server that starts with AOF on makes an empty file, and loads one as an empty dataset.
         case .appendOnlyFile: try entry.bytes == 0 || isEmptySnapshot(entry.name, in: folder)
         case .appendOnlyFolder: try isEmptyFolder(entry.name)
-        case .symbolicLink: false
+        case .symbolicLink, .folder: false
         }
     }
 

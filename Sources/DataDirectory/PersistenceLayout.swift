@@ -123,6 +123,13 @@ extension PersistenceLayout {
     /// The names in the data directory that the restore fills.
     package var topLevelNames: [String] { entries.map(\.name) }
 
+    /// Whether the restore puts a file of that name, and not a folder, into the data directory.
+    func hasFile(named name: String) -> Bool {
+        entries.contains { entry in
+            if case .folder = entry { false } else { entry.name == name }
+        }
+    }
+
     /// Every file of the layout, as a path from the data directory.
     package var filePaths: [String] {
         entries.flatMap { entry -> [String] in

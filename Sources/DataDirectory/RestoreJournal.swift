@@ -62,6 +62,8 @@ struct RestoreJournal: Sendable, Hashable, Codable {
     }
 
     static let fileName = "journal.json"
+    /// As long as it is being written.
+    static let temporaryName = "\(fileName).new"
     /// Longer than any journal, in bytes: an AOF has a handful of parts, and a line of the journal for each.
     static let bytesMax = 16 << 20
 

@@ -27,6 +27,13 @@ struct StagingArea: Sendable {
         self.moving = moving
         access = FileAccess(directory: try directory.status(), requested: request.owner)
         let name = request.restoreID.stagingName
+        guard try directory.status(of: name) == nil else {
+            throw Failure(
+                .alreadyExists,
+                "make the folder \(directory.path(of: name)): there is something that no restore has left",
+                hint: "Move it away, and run the command again."
+            )
+        }
         staging = try directory.makeFolder(name, access: access)
         do {
             try Self.checkExchange(
@@ -106,6 +113,35 @@ struct StagingArea: Sendable {
     }
 }
 
+// MARK: What is ours
+
+extension StagingArea {
+    static let folderNames = [Swap.filesName] + Folder.exchangeNames
+    static let fileNames = [RestoreJournal.fileName, RestoreJournal.temporaryName, Swap.markerName]
+
+    /// Whether a staging folder holds nothing but what a restore makes there.
+    static func holdsOnlyItsOwn(_ staging: Folder) throws -> Bool {
+        try staging.names().allSatisfy { name in
+            switch try staging.status(of: name)?.kind {
+            case nil: true
+            case .folder where name == Swap.filesName: try isFlat(staging.openFolder(name))
+            case .folder: try Folder.exchangeNames.contains(name) && staging.openFolder(name).names().isEmpty
+            case .file: fileNames.contains(name)
+            case .symbolicLink, .other: false
+            }
+        }
+    }
+
+    /// Whether there are only files and folders of files, as in every layout.
+    private static func isFlat(_ files: Folder) throws -> Bool {
+        try files.names().allSatisfy { name in
+            guard try files.status(of: name)?.kind == .folder else { return true }
+            let inner = try files.openFolder(name)
+            return try inner.names().allSatisfy { try inner.status(of: $0)?.kind != .folder }
+        }
+    }
+}
+
 // MARK: The swap
 
 extension StagingArea {
@@ -153,7 +189,7 @@ extension StagingArea {
         )
         try staging.writeFile(Swap.markerName, marker.json, access: access)
         let journal = try journal(leaving: leaving, archive: archive)
-        let temporary = "\(RestoreJournal.fileName).new"
+        let temporary = RestoreJournal.temporaryName
         try staging.writeFile(temporary, JSONFile.bytes(of: journal), access: access)
         try staging.rename(temporary, to: RestoreJournal.fileName, in: staging)
         try staging.synchronize()
