@@ -110,7 +110,10 @@ let package = Package(
         tests("RedisProtocolTests", ["RedisProtocol", "Failures"]),
         tests("RDBTests", ["RDB", "TestParts"]),
         tests("HTTPTransportTests", ["HTTPTransport", "ByteStreams", "Failures", "TestParts"]),
-        tests("ObjectStorageTests", ["ObjectStorage", "ByteStreams", "HTTPTransport", "Failures", "TestParts"]),
+        tests(
+            "ObjectStorageTests",
+            ["ObjectStorage", "ByteStreams", "HTTPTransport", "Failures", "TestParts", systemPackage]
+        ),
         tests(
             "RedisClientTests",
             ["RedisClient", "RedisProtocol", "RDB", "ByteStreams", "Failures", "TestParts", logging]

@@ -206,6 +206,30 @@ import Testing
         }
     }
 
+    /// The run ends while the store begins the upload: its id must be heard, or nobody could abort it.
+    @Test func uploadThatBeginsWhileTheRunEndsIsAborted() async throws {
+        let key = try Self.key()
+        let hasBegun = Signal()
+        try await withInterceptedStore { kind, _, _ in
+            if kind == .begin {
+                hasBegun.raise()
+                try await Task.sleep(for: .milliseconds(300))
+            }
+            return .pass
+        } _: { tested async throws in
+            await #expect(throws: CancellationError.self) {
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { try await tested.store.write(key, [1, 2]) }
+                    await hasBegun.wait(for: 1)
+                    group.cancelAll()
+                    try await group.next()
+                }
+            }
+            #expect(tested.interceptor.requests(.abort).count == 1)
+            #expect(try await tested.uploads() == 0)
+        }
+    }
+
     @Test func cancelledUploadIsAborted() async throws {
         let key = try Self.key()
         try await withInterceptedStore { kind, _, _ in
