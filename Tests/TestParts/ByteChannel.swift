@@ -160,7 +160,8 @@ private final class Inbox: ChannelDuplexHandler, Sendable {
     func take(upTo limit: Int) -> Taken {
         state.withLock { state in
             if let bytes = state.buffer.readBytes(length: min(limit, state.buffer.readableBytes)), !bytes.isEmpty {
-                state.buffer.discardReadBytes()
+                // Rarely, because it moves what is left.
+                if state.buffer.readerIndex > 64 * 1024 + state.buffer.readableBytes { state.buffer.discardReadBytes() }
                 let resume = state.isPaused && state.buffer.readableBytes < Self.keptBytesMax
                 if resume { state.isPaused = false }
                 return .bytes(bytes, resume: resume)

@@ -225,18 +225,24 @@ extension ChildProcess {
 
     /// `ru_maxrss` would tell the memory of the test process, from which the child is forked; `VmHWM` is its own.
     private func watchMemory() {
+        let status = open("/proc/\(pid)/status", O_RDONLY | O_CLOEXEC)
+        guard status >= 0 else { return }
         Thread.detachNewThread { [self] in
+            defer { close(status) }
+            var buffer = [UInt8](repeating: 0, count: 4096)
             while isRunning {
-                let status = FileManager.default.contents(atPath: "/proc/\(pid)/status") ?? Data()
-                for line in String(decoding: status, as: UTF8.self).split(separator: "\n")
-                where line.hasPrefix("VmHWM:") {
-                    let kibibytes = Int(line.split(separator: " ").dropLast().last ?? "") ?? 0
+                let count = pread(status, &buffer, buffer.count, 0)
+                if count > 0, let place = buffer[..<count].firstRange(of: Array("VmHWM:".utf8)) {
+                    let digits = buffer[place.upperBound..<count].drop { $0 <= 32 }.prefix { $0 > 32 }
+                    let kibibytes = Int(String(decoding: digits, as: UTF8.self)) ?? 0
                     peak.store(max(kibibytes * 1024, peakMemoryBytes), ordering: .relaxed)
                 }
-                usleep(2000)
+                usleep(Self.samplingMicroseconds)
             }
         }
     }
+
+    private static let samplingMicroseconds: UInt32 = 2000
 }
 
 /// Runs a program for as long as the scope lasts; it and its children are gone when the scope is left, in every way.

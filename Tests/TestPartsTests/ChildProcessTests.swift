@@ -85,6 +85,21 @@ import Testing
         await process.end()
     }
 
+    @Test func peakMemoryIsThatOfTheChildAlone() async throws {
+        // Enough here that the memory of this process would be seen in the child's.
+        let ballast = [UInt8](repeating: 1, count: 200 << 20)
+        let process = try ChildProcess(
+            "/bin/sh",
+            ["-c", "head -c 30000000 /dev/zero | tail | wc -c"],
+            watchesMemory: true
+        )
+        try await process.waitUntilExit()
+        #expect(process.peakMemoryBytes > 0)
+        #expect(process.peakMemoryBytes < 50 << 20)
+        await process.end()
+        withExtendedLifetime(ballast) {}
+    }
+
     private func isRunning(_ pid: pid_t) -> Bool {
         kill(pid, 0) == 0
     }

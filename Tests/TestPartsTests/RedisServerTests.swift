@@ -51,6 +51,26 @@ import Testing
         }
     }
 
+    @Test func optionsReachTheServer() async throws {
+        let options = RedisOptions.with {
+            $0.users = ["reader on >word +ping"]
+            $0.unixSocket = true
+            $0.appendOnly = true
+            $0.databases = 3
+            $0.config = ["maxmemory 123mb"]
+        }
+        try await withRedis(.redis70, options) { server in
+            try await TestConnection.open(port: server.port, user: "reader", password: "word") { connection in
+                let refusal = try await connection.ask("DBSIZE")
+                #expect(refusal.errorText?.hasPrefix("NOPERM") == true)
+            }
+            #expect(FileManager.default.fileExists(atPath: server.socketFile.path))
+            #expect(try await server.info("persistence")["aof_enabled"] == "1")
+            #expect(try await server.command("CONFIG", "GET", "maxmemory").array?.last?.int == 123 << 20)
+            await #expect(throws: TestReplyError.self) { try await server.command("PING", database: 3) }
+        }
+    }
+
     @Test func flawedCertificatesAreRefusedByOpenSSL() async throws {
         let material = try await TLSMaterial.shared()
         func ping(_ served: TLSMaterial, trusting authority: String) async throws -> Int? {
