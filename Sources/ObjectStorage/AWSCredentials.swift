@@ -12,7 +12,8 @@ package struct AWSCredentials: Sendable, Hashable {
         self.sessionToken = sessionToken
     }
 
-    /// What must not stand in any message, should a server quote it. Shorter ones would strike out half of each sentence.
+    /// What must not stand in any message, should a server quote it. Shorter ones would strike out half of each
+    /// sentence.
     var secrets: [String] {
         [secretAccessKey, sessionToken, accessKeyID].compactMap(\.self).filter { $0.utf8.count >= 4 }
     }

@@ -19,8 +19,8 @@ package enum Backoff {
     }
 }
 
-/// The retries that all requests to a store share. What a request took is given back when it succeeds in the end, so that
-/// only a store that is really down uses the budget up, and is then left alone.
+/// The retries that all requests to a store share. What a request took is given back when it succeeds in the end, so
+/// that only a store that is really down uses the budget up, and is then left alone.
 package final class RetryBudget: Sendable {
     /// How many there are.
     package static let retriesMax = 100

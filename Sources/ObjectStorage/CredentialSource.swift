@@ -4,8 +4,8 @@ import Failures
 
 /// Where the credentials and the profile of the AWS tools come from: the environment and two files.
 ///
-/// The order is that of the AWS tools. A source that is configured and cannot be used is an error and never passed over:
-/// falling through would back up as somebody else (F56).
+/// The order is that of the AWS tools. A source that is configured and cannot be used is an error and never passed
+/// over: falling through would back up as somebody else (F56).
 struct CredentialSource: Sendable {
     private let environment: [String: String]
     /// The values of the profile, those of the credentials file first.
@@ -33,8 +33,8 @@ struct CredentialSource: Sendable {
                 .configuration,
                 "use the AWS profile \(named): no file of the AWS tools has a profile of that name",
                 hint:
-                    "It is looked for in ~/.aws/credentials and ~/.aws/config, or where AWS_SHARED_CREDENTIALS_FILE and "
-                    + "AWS_CONFIG_FILE say."
+                    "It is looked for in ~/.aws/credentials and ~/.aws/config, or where "
+                    + "AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE say."
             )
         }
     }
@@ -58,7 +58,8 @@ struct CredentialSource: Sendable {
             .authenticationFailed,
             "find credentials for S3: there are none",
             hint:
-                "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile of ~/.aws/credentials with AWS_PROFILE."
+                "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile of ~/.aws/credentials with "
+                + "AWS_PROFILE."
         )
     }
 

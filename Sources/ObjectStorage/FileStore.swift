@@ -7,8 +7,8 @@ import Failures
 ///
 /// - Staged bytes are a temporary file beside the place of the object; `leftovers` finds those that a dead run left.
 /// - What is committed is synced, and so are the folders up to the root.
-/// - The root may be missing when something is written: it is made, with its parents. It may not when something is read,
-///   because a volume that is not mounted must not look like a store that is empty.
+/// - The root may be missing when something is written: it is made, with its parents. It may not when something is
+///   read, because a volume that is not mounted must not look like a store that is empty.
 /// - Below the root no symbolic link is followed.
 /// - Folders that a removal leaves empty are removed.
 package struct FileStore: ObjectStore {

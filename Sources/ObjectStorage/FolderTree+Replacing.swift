@@ -6,10 +6,10 @@ import SystemPackage
 extension FolderTree {
     /// Renames a sealed temporary file over an object that is still of the version given.
     ///
-    /// Of all runs on this machine (and, where the file system carries `flock` over the network, of all machines) at most
-    /// one wins: each locks the file that has the name, then looks whether that file still has it. On a file system
-    /// without locks, two that look within the same instant may both believe that they won; the later one holds the name.
-    /// Removing an object takes no lock.
+    /// Of all runs on this machine (and, where the file system carries `flock` over the network, of all machines) at
+    /// most one wins: each locks the file that has the name, then looks whether that file still has it. On a file
+    /// system without locks, two that look within the same instant may both believe that they won; the later one holds
+    /// the name. Removing an object takes no lock.
     func replace(_ file: TemporaryFile, version: ObjectVersion) throws -> StoredObject {
         let folders = file.folders
         let replaced = try withFolders(folders) { descriptors in

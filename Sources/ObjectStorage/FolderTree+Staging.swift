@@ -38,8 +38,8 @@ extension FolderTree {
 
     /// Syncs and closes a temporary file, and holds its size against what was written.
     ///
-    /// After a failed sync the kernel may drop the bytes and call the next sync a success, so nothing is tried again: the
-    /// caller abandons the file (F30).
+    /// After a failed sync the kernel may drop the bytes and call the next sync a success, so nothing is tried again:
+    /// the caller abandons the file (F30).
     func seal(_ file: TemporaryFile, bytes: Int64) throws {
         guard let descriptor = file.takeDescriptor() else { preconditionFailure("a file is sealed once") }
         let attempt = "sync \(path(file.key))"
@@ -80,7 +80,8 @@ extension FolderTree {
     }
 
     /// Removes a temporary file. Never throws: what cannot be removed is a leftover.
-    /// - Parameter takesBack: whether the file also loses its final name, which it may have got without being committed.
+    /// - Parameter takesBack: whether the file also loses its final name, which it may have got without being
+    ///   committed.
     func abandon(_ file: TemporaryFile, takesBack: Bool) {
         if let descriptor = file.takeDescriptor() { closeQuietly(descriptor) }
         let folders = file.folders

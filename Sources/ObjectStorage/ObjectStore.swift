@@ -10,10 +10,10 @@ import Failures
 /// - A key is never overwritten, but through `replace`, which only lease objects use.
 /// - `list` gives everything or throws; a listing that breaks off is never a shorter listing.
 /// - `noSuchObject` and an absent `stat` mean that the store said so, never that it could not be asked.
-/// - Everything that passes is retried inside; a thrown `Failure` is final for this call. Its code tells whether a later
-///   run may succeed (`isTransient`). No message holds a credential.
-/// - When the calling task is cancelled, every call returns soon, with nothing new made visible. A `commit` that is cancelled
-///   or fails may have made its object visible all the same; `discard` takes it back then.
+/// - Everything that passes is retried inside; a thrown `Failure` is final for this call. Its code tells whether a
+///   later run may succeed (`isTransient`). No message holds a credential.
+/// - When the calling task is cancelled, every call returns soon, with nothing new made visible. A `commit` that is
+///   cancelled or fails may have made its object visible all the same; `discard` takes it back then.
 /// - No key is the folder of another one: a store may be unable to hold both `a` and `a/b`.
 package protocol ObjectStore: Sendable {
     /// The location, for people: no credentials in it.
@@ -32,7 +32,8 @@ package protocol ObjectStore: Sendable {
     func create(_ key: ObjectKey, _ bytes: [UInt8]) async throws -> StoredObject
 
     /// Replaces a small object if it is still the version given. For leases alone.
-    /// - Throws: `.alreadyExists` when the object changed or is gone. After another failure it is the old or the new version.
+    /// - Throws: `.alreadyExists` when the object changed or is gone. After another failure it is the old or the new
+    ///   version.
     func replace(_ key: ObjectKey, version: ObjectVersion, with bytes: [UInt8]) async throws -> StoredObject
 
     /// What the store holds under the key, or `nil` if it holds nothing there.
@@ -57,8 +58,8 @@ package protocol ObjectStore: Sendable {
     /// Removes an object; it is no error if it is not there.
     func remove(_ key: ObjectKey) async throws
 
-    /// What staging left behind: unfinished uploads and temporary files, whose key starts with the folder. What other runs
-    /// are staging right now is among them.
+    /// What staging left behind: unfinished uploads and temporary files, whose key starts with the folder. What other
+    /// runs are staging right now is among them.
     /// - Throws: `.unsupported` when the provider cannot list them.
     func leftovers(under folder: KeyFolder) async throws -> [Leftover]
 
@@ -117,7 +118,8 @@ package struct StoredObject: Sendable, Hashable {
     }
 }
 
-/// What tells two versions of an object apart: an ETag, or inode, size and time of a file. Opaque: never a content hash.
+/// What tells two versions of an object apart: an ETag, or inode, size and time of a file. Opaque: never a content
+/// hash.
 package struct ObjectVersion: Sendable, Hashable {
     package let tag: String
 

@@ -6,7 +6,8 @@ import Logging
 /// Gives `body` the store of a location. Its connections are closed when the scope is left.
 ///
 /// Nothing is asked of the store yet; settings and credentials are looked for.
-/// - Throws: `.configuration`, `.authenticationFailed` or `.unsupported` of the settings of a bucket; what `body` throws.
+/// - Throws: `.configuration`, `.authenticationFailed` or `.unsupported` of the settings of a bucket; what `body`
+///   throws.
 @discardableResult
 package func withObjectStore<Result>(
     _ location: StoreLocation,

@@ -2,8 +2,8 @@
 
 import ByteStreams
 
-/// The memory of parts: how many may be on their way at a time, over all uploads of a store, and the blocks of those that
-/// have arrived.
+/// The memory of parts: how many may be on their way at a time, over all uploads of a store, and the blocks of those
+/// that have arrived.
 ///
 /// Blocks are used again, because memory of this size, given back and asked for at that rate, makes the heap grow by
 /// several blocks more than are ever in use.

@@ -8,7 +8,8 @@ import HTTPTransport
 /// AWS Signature Version 4, in headers. Pure: the same request at the same time gives the same signature.
 ///
 /// Written here because the libcurl of Debian 12 signs a query and a body in ways that S3 does not accept.
-/// Source: "Authenticating Requests: Using the Authorization Header (AWS Signature Version 4)", Amazon S3 API Reference.
+/// Source: "Authenticating Requests: Using the Authorization Header (AWS Signature Version 4)", Amazon S3 API
+/// Reference.
 package struct RequestSigner: Sendable {
     package let credentials: AWSCredentials
     package let region: String

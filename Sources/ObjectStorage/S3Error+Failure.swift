@@ -35,8 +35,8 @@ extension S3Error {
     private func denied(_ operation: S3Operation) -> (Failure.Code, hint: String?) {
         (
             .permissionDenied,
-            "Allow \(operation.action) on the bucket to these credentials, or look at the policy of the bucket and of its "
-                + "encryption key."
+            "Allow \(operation.action) on the bucket to these credentials, or look at the policy of the bucket and "
+                + "of its encryption key."
         )
     }
 

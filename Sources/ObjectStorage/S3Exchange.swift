@@ -4,8 +4,8 @@ import Failures
 import HTTPTransport
 import Logging
 
-/// Sends operations to a bucket: signs each try anew, waits and tries again after what passes, and gives up with a failure
-/// that says what the store answered.
+/// Sends operations to a bucket: signs each try anew, waits and tries again after what passes, and gives up with a
+/// failure that says what the store answered.
 struct S3Exchange: Sendable {
     let settings: S3Settings
     let client: HTTPClient
@@ -96,8 +96,8 @@ struct S3Refusal: Error {
     let head: HTTPResponseHead
 }
 
-/// An answer that says that all went well, and is not what such an answer looks like: cut off, empty, or an error inside
-/// (F24).
+/// An answer that says that all went well, and is not what such an answer looks like: cut off, empty, or an error
+/// inside (F24).
 struct S3Malformed: Error {
     let reason: String
 }

@@ -2,8 +2,8 @@
 
 import Failures
 
-/// What was found out about a bucket before the first request: from the URL, the flags, the environment and the files of
-/// the AWS tools.
+/// What was found out about a bucket before the first request: from the URL, the flags, the environment and the files
+/// of the AWS tools.
 package struct S3Settings: Sendable {
     package let location: BucketLocation
     package let endpoint: S3Endpoint
@@ -80,7 +80,8 @@ package struct S3Settings: Sendable {
         guard let number = Int(text), attemptsRange.contains(number) else {
             throw Failure(
                 .configuration,
-                "use AWS_MAX_ATTEMPTS: it is not a number from \(attemptsRange.lowerBound) to \(attemptsRange.upperBound)"
+                "use AWS_MAX_ATTEMPTS: it is not a number from \(attemptsRange.lowerBound) to "
+                    + "\(attemptsRange.upperBound)"
             )
         }
         return number

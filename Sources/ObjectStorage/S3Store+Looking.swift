@@ -59,8 +59,8 @@ extension S3Store {
         _ = try await exchange.perform(operation)
     }
 
-    /// A key that is not there may also mean that the bucket is not, and some providers begin an upload to a bucket that
-    /// does not exist; so that is asked once.
+    /// A key that is not there may also mean that the bucket is not, and some providers begin an upload to a bucket
+    /// that does not exist; so that is asked once.
     /// - Throws: `.noSuchStore`.
     func confirmBucket() async throws {
         if provider.hasSeenBucket.value { return }

@@ -134,8 +134,8 @@ extension S3Store {
     private func tooManyParts(_ key: ObjectKey, sizeBytes: Int) -> Failure {
         Failure(
             .unsupported,
-            "upload \(shown(key)): more bytes come than were estimated, and \(Self.partsMax) parts of \(sizeBytes) bytes "
-                + "cannot hold them"
+            "upload \(shown(key)): more bytes come than were estimated, and \(Self.partsMax) parts of "
+                + "\(sizeBytes) bytes cannot hold them"
         )
     }
 

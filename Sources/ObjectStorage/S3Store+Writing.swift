@@ -35,8 +35,8 @@ extension S3Store {
         )
     }
 
-    /// Writes an object under a condition, and looks whose object is there then: a reply may be lost and the write be sent
-    /// twice, and a provider may not know the condition.
+    /// Writes an object under a condition, and looks whose object is there then: a reply may be lost and the write be
+    /// sent twice, and a provider may not know the condition.
     private func put(
         _ key: ObjectKey,
         _ bytes: [UInt8],

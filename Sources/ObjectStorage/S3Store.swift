@@ -7,8 +7,9 @@ import HTTPTransport
 ///
 /// - Staged bytes are a multipart upload that is not completed; `leftovers` finds those that a dead run left.
 /// - Each object carries an identity of its own in its metadata, so that after a lost reply it is known whose it is.
-/// - `If-None-Match` and `If-Match` make `create`, `commit` and `replace` safe against a racing writer where the provider
-///   knows them. Where it does not, what is there is looked at before and after, which leaves a window of one request.
+/// - `If-None-Match` and `If-Match` make `create`, `commit` and `replace` safe against a racing writer where the
+///   provider knows them. Where it does not, what is there is looked at before and after, which leaves a window of one
+///   request.
 /// - Uploads use memory for `partsInFlight` parts together, and for one more part each.
 /// - Every read of a broken connection goes on where it broke, with `If-Match`.
 package struct S3Store: ObjectStore {

@@ -18,8 +18,8 @@ package struct StoreConfiguration: Sendable {
     package var pathStyle: Bool?
     /// Believes any certificate.
     package var insecureSkipVerify = false
-    /// The size of all parts but the last one, in bytes; chosen from the estimated size when it is not said. AWS refuses
-    /// less than 5 MiB.
+    /// The size of all parts but the last one, in bytes; chosen from the estimated size when it is not said. AWS
+    /// refuses less than 5 MiB.
     package var partSizeBytes: Int?
     /// How many parts are uploaded at a time, of all objects together. With one more for each object that is being
     /// uploaded, they bound the memory.

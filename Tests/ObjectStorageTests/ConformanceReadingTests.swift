@@ -26,8 +26,8 @@ import Testing
                         try await store.withObject(absent) { _, _ in Issue.record("there is no \(absent)") }
                     }
                     #expect(failure?.code == .noSuchObject)
-                    // To rclone a key is a path: it fails to remove a folder, and of a/c/d it removes the file a/c. No key
-                    // of ours is the folder of another.
+                    // To rclone a key is a path: it fails to remove a folder, and of a/c/d it removes the file a/c. No
+                    // key of ours is the folder of another.
                     if kind != .rclone || absent.components[0] == "x" { try await store.remove(absent) }
                 }
                 try await tested.expect(visible: ["a/c": 1])

@@ -14,7 +14,8 @@ import Testing
         }
         let token = next.map { "<NextContinuationToken>\($0)</NextContinuationToken>" } ?? ""
         return
-            "<ListBucketResult>\(encoding)<IsTruncated>\(next != nil)</IsTruncated>\(token)\(entries.joined())</ListBucketResult>"
+            "<ListBucketResult>\(encoding)<IsTruncated>\(next != nil)</IsTruncated>\(token)\(entries.joined())"
+            + "</ListBucketResult>"
     }
 
     @Test func pagesAreFollowedToTheLast() async throws {

@@ -9,7 +9,8 @@ import Testing
         <!-- a store -->
         <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/" odd='"1"'>
           <Name>bucket</Name><Prefix/><IsTruncated>false</IsTruncated>
-          <Contents><Key>a&amp;b &lt;c&gt; &quot;d&quot; &apos;&#228;&#x1F600;</Key><ETag>&quot;x&quot;</ETag></Contents>
+          <Contents><Key>a&amp;b &lt;c&gt; &quot;d&quot; &apos;&#228;&#x1F600;</Key>
+            <ETag>&quot;x&quot;</ETag></Contents>
           <s3:Contents s3:kind="x"><Key><![CDATA[<&]]]></Key><Size> 12 </Size ></s3:Contents>
         </ListBucketResult>
 
