@@ -12,10 +12,12 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/redoubt-demo.XXXXXX")
 declare -A pids=()
 finish() {
     local status=$?
+    if [ "$status" -ne 0 ]; then printf '\nThe demo failed (status %s).\n' "$status" >&2; fi
+    # From here on the shell would only report whom it ended.
+    exec 2>/dev/null
     for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
     wait 2>/dev/null || true
     rm -rf "$work"
-    if [ "$status" -ne 0 ]; then printf '\nThe demo failed (status %s).\n' "$status" >&2; fi
     exit "$status"
 }
 trap finish EXIT
@@ -100,7 +102,7 @@ run "$redoubt" verify --from "file://$work/backups" --name demo
 chapter "4. Disaster: redis-2 loses its process and its disk, while the primary goes on"
 digest_before=$(cli redis-2 DEBUG DIGEST)
 kill -9 "${pids[redis-2]}"
-wait "${pids[redis-2]}" 2>/dev/null || true
+{ wait "${pids[redis-2]}" || true; } 2>/dev/null
 rm -rf "${work:?}/redis-2"
 mkdir "$work/redis-2"
 for i in $(seq 200); do echo "SET after-the-backup:$i $i"; done | cli redis-0 >/dev/null
