@@ -4,7 +4,8 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// A TCP connection as plain bytes. One task reads, one task writes. Reading stops at the socket when nobody takes the bytes.
+/// A TCP connection as plain bytes. One task reads, one task writes. Reading stops at the socket when nobody takes the
+/// bytes.
 package final class ByteChannel: Sendable {
     private let channel: any Channel
     private let inbox: Inbox

@@ -3,7 +3,8 @@
 import Foundation
 import Synchronization
 
-/// A program that runs beside the tests. It leads a session of its own, inherits nothing, and dies with the test process.
+/// A program that runs beside the tests. It leads a session of its own, inherits nothing, and dies with the test
+/// process.
 package final class ChildProcess: Sendable {
     /// How a program ended.
     package enum Status: Sendable, Hashable {
@@ -118,7 +119,8 @@ package final class ChildProcess: Sendable {
         )
     }
 
-    /// Ends the program (TERM, then KILL after `graceSeconds`) and all of its children. Never fails; a cancelled task does it too.
+    /// Ends the program (TERM, then KILL after `graceSeconds`) and all of its children. Never fails; a cancelled task
+    /// does it too.
     package func end(graceSeconds: Double = 5) async {
         closeInput()
         if isRunning {

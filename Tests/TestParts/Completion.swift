@@ -26,7 +26,8 @@ final class Completion<Value: Sendable>: Sendable {
         for waiter in waiters { waiter.resume(returning: value) }
     }
 
-    /// The value; `nil` when the time is over, or the task is cancelled. With `shielded`, a cancellation does not end the wait.
+    /// The value; `nil` when the time is over, or the task is cancelled. With `shielded`, a cancellation does not end
+    /// the wait.
     func wait(seconds: Double? = nil, shielded: Bool = false) async -> Value? {
         let id = state.withLock { state in
             state.nextWaiter += 1
@@ -62,7 +63,8 @@ func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) a
     }
 }
 
-/// Asks again and again until the answer is there; the tests' only way to wait for something that does not tell when it happens.
+/// Asks again and again until the answer is there; the tests' only way to wait for something that does not tell when it
+/// happens.
 ///
 /// - Throws: `WaitedTooLong` with `what` and the last error, when the time is over.
 @discardableResult

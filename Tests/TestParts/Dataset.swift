@@ -159,7 +159,8 @@ package struct DatasetDigest: Sendable, Hashable {
                 cursor = page.first?.text ?? "0"
                 for key in page.last?.array?.compactMap(\.bytes) ?? [] {
                     for group in try await connection.command("XINFO", "GROUPS", key).array ?? [] {
-                        // Name, consumers, pending, last delivered id: the fields that every version has, in this order.
+                        // Name, consumers, pending, last delivered id: the fields that every version has, in this
+                        // order.
                         let fields = (group.array ?? []).prefix(8).map(\.description).joined(separator: " ")
                         found.append("\(database) \(String(decoding: key, as: UTF8.self)) \(fields)")
                     }

@@ -5,8 +5,8 @@ import Synchronization
 
 /// A TCP port of the loopback that nobody listens on, held for us as long as this object lives.
 ///
-/// It lies below the ephemeral range, so no outgoing connection takes it. A process-wide table keeps parallel tests apart, and the lock
-/// on an abstract Unix socket of the same number keeps parallel test processes apart.
+/// It lies below the ephemeral range, so no outgoing connection takes it. A process-wide table keeps parallel tests
+/// apart, and the lock on an abstract Unix socket of the same number keeps parallel test processes apart.
 package final class Port: Sendable {
     /// The number.
     package let number: Int

@@ -4,8 +4,8 @@ import Foundation
 
 /// SeaweedFS: checks signatures, multipart rules, checksums and `If-None-Match`.
 ///
-/// Its start takes three seconds, so the tests of a process share one, and each makes a bucket of its own; a test that stops or kills
-/// the server asks for one of its own.
+/// Its start takes three seconds, so the tests of a process share one, and each makes a bucket of its own; a test that
+/// stops or kills the server asks for one of its own.
 @discardableResult
 package func withSeaweedFS<Value>(shared: Bool = true, _ body: (S3Service) async throws -> Value) async throws -> Value
 {

@@ -28,7 +28,8 @@ package struct SeenRequest: Sendable {
 }
 
 extension ByteChannel {
-    /// Reads one HTTP/1.1 request; `nil` when the peer ends instead. Answers `Expect: 100-continue`, knows `Content-Length` and chunks.
+    /// Reads one HTTP/1.1 request; `nil` when the peer ends instead. Answers `Expect: 100-continue`, knows
+    /// `Content-Length` and chunks.
     package func readRequest(connection: Int = 0) async throws -> SeenRequest? {
         guard let first = try await read(upTo: 1) else { return nil }
         let head = String(decoding: try await first + read(through: "\r\n\r\n"), as: UTF8.self)
@@ -87,8 +88,8 @@ package final class ScriptedHTTP: Sendable {
     }
 }
 
-/// Serves HTTP on a free loopback port. `answer` gets the request and its number over all connections, from 1, and gives raw bytes as
-/// text; an empty answer closes the connection without one.
+/// Serves HTTP on a free loopback port. `answer` gets the request and its number over all connections, from 1, and
+/// gives raw bytes as text; an empty answer closes the connection without one.
 @discardableResult
 package func withScriptedHTTP<Value: Sendable>(
     _ answer: @escaping @Sendable (_ request: SeenRequest, _ number: Int) async throws -> String,

@@ -3,8 +3,8 @@
 import Foundation
 import Synchronization
 
-/// How many tests of this process have servers and programs running at the same time. `make test` runs four at a time; a bare
-/// `swift test` starts all at once, and a hundred servers on two cores would only run into their deadlines.
+/// How many tests of this process have servers and programs running at the same time. `make test` runs four at a time;
+/// a bare `swift test` starts all at once, and a hundred servers on two cores would only run into their deadlines.
 enum Slots {
     private struct State {
         var free = 4 * ProcessInfo.processInfo.activeProcessorCount

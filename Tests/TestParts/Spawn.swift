@@ -23,7 +23,8 @@ struct Pipe {
     }
 }
 
-/// Starts a program as the leader of a session of its own, with the default signal actions and with no descriptor but the three given.
+/// Starts a program as the leader of a session of its own, with the default signal actions and with no descriptor but
+/// the three given.
 ///
 /// A session of its own keeps Ctrl-C of the person who runs the tests away from it: the watchdog ends it then.
 func spawn(

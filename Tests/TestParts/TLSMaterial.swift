@@ -57,9 +57,11 @@ package struct TLSMaterial: Sendable {
                 -keyout "$1.key" -out "$1.crt"
         }
         signed() { # file, authority, alternative names, extended usage, options of x509
-            $OPENSSL req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" -keyout "$1.key" -out "$1.csr"
+            $OPENSSL req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" \\
+                -keyout "$1.key" -out "$1.csr"
             printf 'subjectAltName=%s\\nextendedKeyUsage=%s\\n' "$3" "$4" > "$1.ext"
-            $OPENSSL x509 -req -in "$1.csr" -CA "$2.crt" -CAkey "$2.key" -CAcreateserial -extfile "$1.ext" $5 -out "$1.crt"
+            $OPENSSL x509 -req -in "$1.csr" -CA "$2.crt" -CAkey "$2.key" -CAcreateserial \\
+                -extfile "$1.ext" $5 -out "$1.crt"
         }
         flawed() { # folder, server certificate
             mkdir "$1"

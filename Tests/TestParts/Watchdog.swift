@@ -5,8 +5,8 @@ import Synchronization
 
 /// Ends what the tests started, and removes their temporary folder, even when the test process is killed with -9.
 ///
-/// A small shell outlives us: it holds the reading end of a pipe, hears which process groups live, and acts at the end of the file.
-/// (`PR_SET_PDEATHSIG` would not do: it fires when the *thread* that started the child ends.)
+/// A small shell outlives us: it holds the reading end of a pipe, hears which process groups live, and acts at the end
+/// of the file. (`PR_SET_PDEATHSIG` would not do: it fires when the *thread* that started the child ends.)
 package final class Watchdog: Sendable {
     static let shared = Watchdog()
 
