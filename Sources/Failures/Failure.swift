@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What went wrong, as a value: a stable code, what was attempted on which object, what came back, and what to type next.
+/// What went wrong, as a value: a stable code, what was attempted on which object, what came back, and what to type
+/// next.
 ///
 /// Every module throws this type (pure parsers may throw a typed error of their own, which the caller turns into one).
 /// The command prints it once, on standard error. No secret ever stands in a `message`, a `cause` or a `hint`.
@@ -31,7 +32,8 @@ extension Failure {
         Failure(code, attempt, cause: self, hint: hint)
     }
 
-    /// Any error as a failure: a `Failure` stays what it is, a cancellation becomes `.interrupted`, the rest `.unclassified`.
+    /// Any error as a failure: a `Failure` stays what it is, a cancellation becomes `.interrupted`, the rest
+    /// `.unclassified`.
     package init(wrapping error: any Error, attempting attempt: @autoclosure () -> String) {
         switch error {
         case let failure as Failure: self = failure

@@ -27,7 +27,8 @@ struct DataFolder: Sendable {
     }
 
     /// The path of a file in it.
-    /// - Throws: `.configuration` when the name is not one of a file right in this folder; servers tell it, and are not trusted.
+    /// - Throws: `.configuration` when the name is not one of a file right in this folder; servers tell it, and are not
+    ///   trusted.
     func path(of name: String) throws -> String {
         guard !name.isEmpty, name != ".", name != "..", !name.utf8.contains(where: { $0 == 0 || $0 == 0x2F }) else {
             throw Failure(.configuration, "the name of the RDB file is not one of a file right in \(path)")

@@ -5,11 +5,15 @@ import Synchronization
 
 /// What arrived on a connection and was not read yet: filled by the event loop, emptied by one reader.
 ///
-/// The event loop copies each socket read into one growing array, so that the buffer of the socket is free again at once;
-/// the reader takes the whole array. Above `highWaterBytes` the event loop stops reading, and TCP makes the server wait.
+/// The event loop copies each socket read into one growing array, so that the buffer of the socket is free again at
+/// once; the reader takes the whole array. Above `highWaterBytes` the event loop stops reading, and TCP makes the
+/// server wait.
 final class InboundBytes: Sendable {
-    /// Above this, nothing more is read from the socket. With what one wake-up may add, a chunk stays below 1 MiB.
+    /// Above this, nothing more is read from the socket. When the peer has closed, NIO reads what the kernel still
+    /// holds all the same, which is at most the receive buffer of the socket.
     static let highWaterBytes = 512 * 1024
+    /// The most that is given out at once.
+    static let takenBytesMax = 768 * 1024
 
     /// How a connection ended.
     enum End: Sendable {
@@ -135,12 +139,17 @@ final class InboundBytes: Sendable {
         }
     }
 
-    /// Takes everything that is there, which may be nothing.
+    /// Takes what is there, which may be nothing, up to `takenBytesMax`.
     /// - Returns: the bytes; the end, if nothing follows them; and whether a read of the socket must be asked for.
     func take() -> (bytes: [UInt8], end: End?, resumesReading: Bool) {
         state.withLock { state in
             let resumesReading = state.hasHeldRead
             state.hasHeldRead = false
+            guard state.bytes.count <= Self.takenBytesMax else {
+                let first = Array(state.bytes.prefix(Self.takenBytesMax))
+                state.bytes.removeFirst(Self.takenBytesMax)
+                return (first, nil, resumesReading)
+            }
             var bytes: [UInt8] = []
             swap(&bytes, &state.bytes)
             return (bytes, state.end, resumesReading)

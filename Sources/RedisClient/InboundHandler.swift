@@ -2,7 +2,8 @@
 
 import NIOCore
 
-/// The end of the pipeline: hands what arrives to `InboundBytes`, holds reads back while nobody takes it, watches the deadline.
+/// The end of the pipeline: hands what arrives to `InboundBytes`, holds reads back while nobody takes it, watches the
+/// deadline.
 final class InboundHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = Never

@@ -5,8 +5,8 @@ import RedisProtocol
 
 /// Whether a member is fit to be backed up: pure judgement of what it says of itself.
 ///
-/// A replica without a link saves as happily as any other, but what it saves is old, or empty; a member that loads, or that
-/// synchronizes, holds half a dataset.
+/// A replica without a link saves as happily as any other, but what it saves is old, or empty; a member that loads, or
+/// that synchronizes, holds half a dataset.
 package struct MemberFitness: Sendable, Hashable {
     /// How many bytes of the stream of its primary a replica may not have processed yet; any number when `nil`.
     package var lagBytesMax: Int64?
@@ -122,7 +122,8 @@ extension MemberFitness {
         if before.role != after.role, let old = before.role, let new = after.role {
             return "\(member) was a \(old.rawValue) and is a \(new.rawValue) since its snapshot was taken"
         }
-        // The first replica of a primary that had none starts a new history there, and so does a request for a snapshot.
+        // The first replica of a primary that had none starts a new history there, and so does a request for a
+        // snapshot.
         let hadHistory = before.role == .replica || before.hasReplicationBacklog ?? false
         if hadHistory, before.replicationID != after.replicationID {
             return "the replication history of \(member) changed while its snapshot was taken"

@@ -10,7 +10,8 @@ import RedisProtocol
 /// Opens a connection, logs in, runs `body`, and closes the connection, however `body` ends.
 ///
 /// The server sees a client with the name `redoubt`, where the user may set a name.
-/// - Throws: `.unreachable`, `.timeout`, `.tlsFailed`, `.authenticationFailed`, `.configuration`, and what `body` throws.
+/// - Throws: `.unreachable`, `.timeout`, `.tlsFailed`, `.authenticationFailed`, `.configuration`, and what `body`
+///   throws.
 package func withRedisConnection<Result: Sendable>(
     _ endpoint: RedisEndpoint,
     _ body: (RedisConnection) async throws -> Result
@@ -102,7 +103,8 @@ extension RedisConnection {
         )
     }
 
-    /// Waits for a connection. When the task is cancelled it returns at once, and a connection that comes later is closed.
+    /// Waits for a connection. When the task is cancelled it returns at once, and a connection that comes later is
+    /// closed.
     private static func channel(of ready: EventLoopFuture<any Channel>) async throws -> any Channel {
         let promise = ready.eventLoop.makePromise(of: (any Channel).self)
         ready.cascade(to: promise)
@@ -171,8 +173,8 @@ extension RedisConnection {
         }
     }
 
-    /// Looks at the certificate that could not be verified, over a connection that sends no secret: BoringSSL does not say
-    /// what is wrong with one.
+    /// Looks at the certificate that could not be verified, over a connection that sends no secret: BoringSSL does not
+    /// say what is wrong with one.
     private func certificateFinding() async -> String? {
         var trusting = endpoint
         trusting.tls.skipsVerification = true

@@ -7,7 +7,8 @@ import NIOSSL
 import RedisProtocol
 
 extension RedisTLS {
-    /// How long the peer may take to answer the end of TLS: nothing depends on it, so a stopped server must not hold us up.
+    /// How long the peer may take to answer the end of TLS: nothing depends on it, so a stopped server must not hold us
+    /// up.
     private static let shutdownMilliseconds: Int64 = 300
 
     /// Reads the files and makes the context of a connection.
@@ -75,8 +76,8 @@ extension RedisTLS {
         }
     }
 
-    /// The name to ask for and to verify; `nil` for an address, which is verified as the address of the peer (RFC 6066 §3
-    /// allows no address in SNI).
+    /// The name to ask for and to verify; `nil` for an address, which is verified as the address of the peer (RFC 6066
+    /// §3 allows no address in SNI).
     func verifiedName(for url: RedisURL) -> String? {
         let name = serverName ?? url.host ?? ""
         return name.isEmpty || (try? SocketAddress(ipAddress: name, port: 0)) != nil ? nil : name

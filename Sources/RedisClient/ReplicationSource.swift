@@ -8,9 +8,9 @@ import RedisProtocol
 
 /// Takes a snapshot as a replica takes one: by `PSYNC`, asking for the RDB alone.
 ///
-/// It needs no volume and no right but those of a replica, and the frame of the transfer says where the RDB ends. The server
-/// saves for us, into our socket or into its own file first, as it is configured; while a diskless save runs, a reader that
-/// is slow makes it last longer.
+/// It needs no volume and no right but those of a replica, and the frame of the transfer says where the RDB ends. The
+/// server saves for us, into our socket or into its own file first, as it is configured; while a diskless save runs, a
+/// reader that is slow makes it last longer.
 package struct ReplicationSource: SnapshotSource {
     /// What may be asked of a member, and how long to wait for it.
     package struct Options: Sendable {
@@ -18,7 +18,8 @@ package struct ReplicationSource: SnapshotSource {
         /// Whether a primary may be asked that a Sentinel watches, which then takes us for a replica at port 0
         /// (redis/redis#2132).
         package var allowsWatchedPrimary: Bool
-        /// How long the server may take from the request to the first byte, in seconds. An AOF rewrite delays it, for example.
+        /// How long the server may take from the request to the first byte, in seconds. An AOF rewrite delays it, for
+        /// example.
         package var saveWaitSecondsMax: Double
         /// How long to wait for a member that loads its dataset, in seconds.
         package var loadingWaitSecondsMax: Double
@@ -97,7 +98,8 @@ extension ReplicationSource {
             break
         case nil:
             logger.notice(
-                "cannot tell whether a Sentinel watches this primary: the user may run neither PUBSUB NUMSUB nor CLIENT LIST",
+                "cannot tell whether a Sentinel watches this primary: "
+                    + "the user may run neither PUBSUB NUMSUB nor CLIENT LIST",
                 metadata: ["member": "\(endpoint)"]
             )
         default:
@@ -117,7 +119,8 @@ extension ReplicationSource {
         sample: MemberSample
     ) async throws {
         let origin = SnapshotOrigin(member: endpoint.description, sample: sample)
-        // Measured on 6.2, 7.0 and 9.1, on primaries and replicas, from file and from socket: exactly what was announced.
+        // Measured on 6.2, 7.0 and 9.1, on primaries and replicas, from file and from socket: exactly what was
+        // announced.
         try origin.require(summary, standsAt: header.replication)
         // A save for another replica, already running when we asked, may be given to us too.
         if !sample.info.isSaving { try origin.requireFresh(summary) }

@@ -15,8 +15,8 @@ final class ReplicationTransfer: Sendable {
         let saveSeconds: Double
     }
 
-    /// How long nothing may come after the mark before it counts as the end. A server since 7.0 closes the connection within
-    /// a tenth of a second; 6.2 leaves it open, waiting for an acknowledgement that no snapshot gives.
+    /// How long nothing may come after the mark before it counts as the end. A server since 7.0 closes the connection
+    /// within a tenth of a second; 6.2 leaves it open, waiting for an acknowledgement that no snapshot gives.
     private static let quietMilliseconds: Int64 = 50
 
     private let connection: RedisConnection
@@ -38,19 +38,21 @@ final class ReplicationTransfer: Sendable {
 // MARK: - The request
 
 extension ReplicationTransfer {
-    /// Says what we want, then asks for it. No port is announced, so that the server counts us as no replica to fail over to.
+    /// Says what we want, then asks for it. No port is announced, so that the server counts us as no replica to fail
+    /// over to.
     func request(from info: ServerInfo) async throws {
         let wish = RESPCommand("REPLCONF", "rdb-only", "1")
         let reply = try await connection.reply(to: wish)
         if let error = reply.error {
-            // Before 6.2. Such a server goes on with its stream, which its output buffer limits must bear until the RDB is read;
-            // from a file the RDB has a known length, so the stream behind it can be told apart.
+            // Before 6.2. Such a server goes on with its stream, which its output buffer limits must bear until the RDB
+            // is read; from a file the RDB has a known length, so the stream behind it can be told apart.
             guard error.message.contains("Unrecognized REPLCONF option") else {
                 throw Failure(error, replyTo: wish, from: connection.endpoint)
             }
             state.withLock { $0.decoder = ReplicationPayloadDecoder(trailingBytes: .discarded) }
             logger.warning(
-                "the server knows no rdb-only (Redis 6.2 does): its client-output-buffer-limit for replicas may end the backup",
+                "the server knows no rdb-only (Redis 6.2 does): "
+                    + "its client-output-buffer-limit for replicas may end the backup",
                 metadata: ["member": "\(connection.endpoint)"]
             )
         } else {
@@ -60,11 +62,11 @@ extension ReplicationTransfer {
     }
 
     private func announceCapabilities(_ info: ServerInfo) async throws {
-        // With the capabilities of a real replica we may share a save that runs for one. Without `eof` the server saves into
-        // its file, and then sends that; it is no reason to fail.
+        // With the capabilities of a real replica we may share a save that runs for one. Without `eof` the server saves
+        // into its file, and then sends that; it is no reason to fail.
         _ = try await connection.reply(to: RESPCommand("REPLCONF", "capa", "eof", "capa", "psync2"))
-        // Valkey since 9.0 writes RDB version 11 for a replica whose version it does not know, or refuses where the data
-        // needs more (valkey-io/valkey#2735). Its own version is what the snapshot is to be loaded with.
+        // Valkey since 9.0 writes RDB version 11 for a replica whose version it does not know, or refuses where the
+        // data needs more (valkey-io/valkey#2735). Its own version is what the snapshot is to be loaded with.
         if info.product == .valkey, let version = info.versionText {
             _ = try await connection.reply(to: RESPCommand("REPLCONF", "version", version))
         }
@@ -184,7 +186,8 @@ extension ReplicationTransfer {
                 try bytes.withUnsafeBytes { try state.decoder.decode($0, appendingPayloadTo: &chunk) }
             }
         } catch let failure as Failure {
-            // What breaks off here may go well the next time; only what rests in a store is beyond repair when it is short.
+            // What breaks off here may go well the next time; only what rests in a store is beyond repair when it is
+            // short.
             let code = failure.code == .truncated ? .unreachable : failure.code
             throw Failure(code, "cannot read the snapshot of \(connection.endpoint)", cause: failure)
         }

@@ -7,7 +7,9 @@ extension Failure {
     /// What an error reply to a command means for whoever runs this program.
     init(_ error: RESPError, replyTo command: RESPCommand, from endpoint: RedisEndpoint) {
         let user = endpoint.credentials?.user ?? "default"
-        let said = "\(endpoint) answered \(command) with: \(error)"
+        // An error of AUTH may quote its arguments: `unknown command 'AUTH', with args beginning with: 'secret'`.
+        let words = command.name == "AUTH" ? error.kind : error.description
+        let said = "\(endpoint) answered \(command) with: \(words)"
         switch error.kind {
         case "NOAUTH":
             self.init(

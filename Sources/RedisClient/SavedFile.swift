@@ -8,8 +8,8 @@ import RDB
 import Synchronization
 import SystemPackage
 
-/// The RDB file that a server saved, held open: a save replaces the file under its name, and never changes the file itself,
-/// so one descriptor sees one snapshot to its end.
+/// The RDB file that a server saved, held open: a save replaces the file under its name, and never changes the file
+/// itself, so one descriptor sees one snapshot to its end.
 final class SavedFile: Sendable {
     /// How much of its beginning holds all AUX fields.
     private static let headBytes = 64 * 1024
@@ -40,7 +40,9 @@ final class SavedFile: Sendable {
         }
     }
 
-    func close() async {
+    /// Not on another thread, which a cancelled task would not get: the file was only read, so nothing is left to
+    /// write.
+    func close() {
         _ = Glibc.close(descriptor)
     }
 

@@ -21,8 +21,8 @@ struct ServerSave {
 
     /// Has the server save.
     /// - Returns: what the member said before, and the name of the file.
-    /// - Throws: `.saveFailed`, `.snapshotNotFresh` when the save was killed, `.memberChanged`, `.timeout`, `.guardRefused`, and
-    ///   what `MemberFitness` finds.
+    /// - Throws: `.saveFailed`, `.snapshotNotFresh` when the save was killed, `.memberChanged`, `.timeout`,
+    ///   `.guardRefused`, and what `MemberFitness` finds.
     func run(_ examination: MemberExamination) async throws -> (sample: MemberSample, fileName: String) {
         let settings = try await settings()
         let clock = ContinuousClock()
@@ -75,7 +75,8 @@ extension ServerSave {
             .guardRefused,
             "\(folder.path) has \(free) bytes free, and a save of \(member) may need \(needed)",
             hint:
-                "A full disk makes the server refuse writes. Free some space, or take the risk with --ignore-disk-headroom."
+                "A full disk makes the server refuse writes. "
+                + "Free some space, or take the risk with --ignore-disk-headroom."
         )
     }
 
@@ -156,7 +157,8 @@ extension ServerSave {
     private func notReplaced(_ settings: Settings) -> Failure {
         Failure(
             .snapshotNotFresh,
-            "the save of \(member) left no new \(settings.fileName) in \(folder.path); it was ended by somebody, or saves elsewhere",
+            "the save of \(member) left no new \(settings.fileName) in \(folder.path); "
+                + "it was ended by somebody, or saves elsewhere",
             hint: "The server saves into \(settings.serverFolder ?? "the folder that `CONFIG GET dir` names there"); "
                 + "that folder must be the one given with --data-dir, as it is mounted here."
         )

@@ -4,8 +4,8 @@ import Failures
 import RDB
 import RedisProtocol
 
-/// Whether an RDB is the one that was asked for: judged by what stands in it, because the server's own account of a save is
-/// silent when the save was killed, or when a synchronization replaced its file.
+/// Whether an RDB is the one that was asked for: judged by what stands in it, because the server's own account of a
+/// save is silent when the save was killed, or when a synchronization replaced its file.
 struct SnapshotOrigin: Sendable {
     let member: String
     let sample: MemberSample
@@ -44,14 +44,15 @@ struct SnapshotOrigin: Sendable {
         else { return }
         throw Failure(
             .snapshotNotFresh,
-            "the RDB of \(member) stands at offset \(summary.replicationOffset ?? -1), before the \(reached) of the request"
+            "the RDB of \(member) stands at offset \(summary.replicationOffset ?? -1), "
+                + "before the \(reached) of the request"
         )
     }
 
     private func requireHistory(_ summary: RDBSummary, identity: String) throws {
         guard let found = summary.replicationID else {
-            // A replica without a history never synchronized: what it saves is old, or empty. A primary without replicas
-            // may have none.
+            // A replica without a history never synchronized: what it saves is old, or empty. A primary without
+            // replicas may have none.
             guard sample.info.role == .primary else {
                 throw Failure(.snapshotNotFresh, "the RDB of the replica \(member) belongs to no replication history")
             }
@@ -60,7 +61,8 @@ struct SnapshotOrigin: Sendable {
         guard found == identity else {
             throw Failure(
                 .memberChanged,
-                "the RDB of \(member) belongs to the replication history \(found.prefix(8))… instead of \(identity.prefix(8))…"
+                "the RDB of \(member) belongs to the replication history \(found.prefix(8))… "
+                    + "instead of \(identity.prefix(8))…"
             )
         }
     }

@@ -8,9 +8,12 @@ import RDB
 ///
 /// The contract, which one conformance suite runs against both implementations:
 /// - The bytes are one RDB, from its magic to its checksum, as the server wrote them.
-/// - The stream ends only at the end of the snapshot; when the connection, the server or the save breaks off before, it throws.
-/// - Whatever was sampled before is sampled again after; `SnapshotStream.accept` says whether the snapshot is the one asked for.
-/// - Nothing is left at the server when the scope ends, however it ends: no connection, no client in `INFO replication`.
+/// - The stream ends only at the end of the snapshot; when the connection, the server or the save breaks off before, it
+///   throws.
+/// - Whatever was sampled before is sampled again after; `SnapshotStream.accept` says whether the snapshot is the one
+///   asked for.
+/// - Nothing is left at the server when the scope ends, however it ends: no connection, no client in `INFO
+///   replication`.
 package protocol SnapshotSource: Sendable {
     /// `replication` or `volume`, as in the manifest.
     var method: String { get }

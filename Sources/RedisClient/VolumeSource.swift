@@ -7,14 +7,15 @@ import RedisProtocol
 
 /// Takes a snapshot with `BGSAVE`, and reads the file that the server saves, from the folder that is mounted here too.
 ///
-/// The server is not held up by a slow reader. Whether the file is the snapshot that was asked for is judged by the file:
-/// a save that is killed, by `FLUSHALL` or by a full synchronization, leaves the server saying that all is well.
+/// The server is not held up by a slow reader. Whether the file is the snapshot that was asked for is judged by the
+/// file: a save that is killed, by `FLUSHALL` or by a full synchronization, leaves the server saying that all is well.
 package struct VolumeSource: SnapshotSource {
     /// Where the file is, what may be asked of the member, and how long to wait for it.
     package struct Options: Sendable {
         /// The folder of the server, as it is mounted here.
         package var dataDirectory: String
-        /// The name of the RDB file; what `CONFIG GET dbfilename` says when `nil`, or `dump.rdb` where that is forbidden.
+        /// The name of the RDB file; what `CONFIG GET dbfilename` says when `nil`, or `dump.rdb` where that is
+        /// forbidden.
         package var fileName: String?
         package var fitness: MemberFitness
         /// Whether to save although the disk of the server has less room than its memory may need.
@@ -77,10 +78,10 @@ package struct VolumeSource: SnapshotSource {
                     accept: { summary in try await accept(summary, saved.origin) }
                 )
             )
-            await saved.file.close()
+            saved.file.close()
             return result
         } catch {
-            await saved.file.close()
+            saved.file.close()
             throw error
         }
     }
@@ -134,7 +135,7 @@ extension VolumeSource {
             try origin.requireAtLeastSampled(head)
             return Saved(file: file, origin: origin, replication: head.replicationPoint)
         } catch {
-            await file.close()
+            file.close()
             throw error
         }
     }

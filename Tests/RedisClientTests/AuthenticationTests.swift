@@ -44,6 +44,20 @@ import Testing
         }
     }
 
+    @Test func aServerWithoutAUTHDoesNotMakeUsShowThePassword() async throws {
+        // It quotes the arguments of a command that it does not know.
+        try await withRedis(.redis70, .with { $0.config = ["rename-command AUTH \"\""] }) { server in
+            let reply = try await server.ask("AUTH", "hunter2").errorText
+            #expect(reply?.contains("hunter2") == true)
+            let failure = try await failure {
+                let endpoint = RedisEndpoint(port: server.port, password: "hunter2")
+                return try await withRedisConnection(endpoint) { try await $0.info() }
+            }
+            #expect(failure.code == .authenticationFailed)
+            #expect(!"\(failure) \(failure.hint ?? "") \(String(reflecting: failure))".contains("hunter2"))
+        }
+    }
+
     @Test func aPasswordForAServerThatAsksForNoneIsRefused() async throws {
         try await withRedis { server in
             let failure = try await failure {

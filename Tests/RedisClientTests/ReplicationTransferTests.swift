@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ByteStreams
 import Failures
 import RedisClient
 import RedisProtocol
@@ -41,10 +42,9 @@ import Testing
         let rdb = ScriptedMember.rdb(filler: value)
         let member = ScriptedMember { connection in
             let wire = ScriptedMember.marked(rdb)
-            // The mark inside the value is the last that comes for a moment.
+            // The mark inside the value is the last of what is written first.
             let place = wire.count - rdb.count - 40 + (rdb.count - 9 - 300_000)
             try await connection.write(Array(wire[..<place]))
-            try await Task.sleep(for: .milliseconds(5))
             try await connection.write(Array(wire[place...]))
         }
         let (captured, _) = try await member.capture()
@@ -74,6 +74,14 @@ import Testing
         #expect(failure.code == .unreachable)
     }
 
+    @Test func whatTheKernelStillHoldsAtTheEndComesInChunks() async throws {
+        let rdb = ScriptedMember.rdb(filler: [UInt8](repeating: 5, count: 8_000_000))
+        let member = ScriptedMember { try await $0.write(ScriptedMember.bulk(rdb)) }
+        let (captured, _) = try await member.capture(midway: { try await Task.sleep(for: .milliseconds(500)) })
+        #expect(captured.bytes == rdb)
+        #expect(captured.largestChunkBytes <= 8 * ByteStream.chunkSizeBytes)
+    }
+
     @Test func bytesBehindTheSnapshotAreRefused() async throws {
         let member = ScriptedMember {
             try await $0.write(ScriptedMember.bulk(Self.rdb) + Array("*1\r\n$4\r\nPING\r\n".utf8))
@@ -92,7 +100,8 @@ import Testing
         let (captured, seen) = try await member.capture(log: log)
         #expect(captured.bytes == Self.rdb)
         #expect(log.text.contains("client-output-buffer-limit"))
-        // Without `capa eof` it saves into a file, so that the length is known and the stream behind it can be told apart.
+        // Without `capa eof` it saves into a file, so that the length is known and the stream behind it can be told
+        // apart.
         #expect(!seen.contains { $0.contains("capa") })
     }
 

@@ -103,7 +103,8 @@ extension ScriptedMember {
     func capture(
         options: ReplicationSource.Options = .init(loadingWaitSecondsMax: 0, pollMilliseconds: 20),
         noProgressSeconds: Double = 20,
-        log: LogRecord = LogRecord()
+        log: LogRecord = LogRecord(),
+        midway: @Sendable () async throws -> Void = {}
     ) async throws -> (captured: Captured, seen: [String]) {
         let seen = Seen([])
         return try await withScriptedServer { connection, _ in
@@ -114,7 +115,7 @@ extension ScriptedMember {
                 options: options,
                 logger: log.logger
             )
-            return (try await source.capture(), seen.value)
+            return (try await source.capture(midway: midway), seen.value)
         }
     }
 }

@@ -24,7 +24,8 @@ extension SnapshotSource {
     /// Reads a snapshot as a backup does.
     /// - Parameters:
     ///   - midway: called after the first chunk.
-    ///   - beforeAccepting: called between the last byte and the question whether this is the snapshot that was asked for.
+    ///   - beforeAccepting: called between the last byte and the question whether this is the snapshot that was asked
+    ///     for.
     func capture(
         midway: @Sendable () async throws -> Void = {},
         beforeAccepting: @Sendable () async throws -> Void = {}
@@ -136,5 +137,13 @@ extension RedisServer {
             $0.databases = [0]
             $0.bigValueBytes = bytes
         }.load(into: self)
+    }
+}
+
+extension VolumeSource.Options {
+    /// Options for a server of the tests, with a short pause between two looks.
+    init(_ server: RedisServer, _ change: (inout VolumeSource.Options) -> Void = { _ in }) {
+        self.init(dataDirectory: server.folder.path, pollMilliseconds: 50)
+        change(&self)
     }
 }
