@@ -2,7 +2,7 @@
 
 /// A dataset with every type and encoding that an RDB knows, the same on each run.
 package struct Dataset: Sendable {
-    /// 1 gives about 3,300 keys a database and 1 MB of RDB; 0.01 a handful.
+    /// 1 gives about 2,500 keys a database and, with three databases, 6 MB of RDB; 0.01 a handful.
     package var scale = 1.0
     package var databases = [0, 1, 9]
     /// The size of one more value that cannot be compressed, in bytes; 0 for none.
@@ -24,7 +24,7 @@ package struct Dataset: Sendable {
     /// A handful of keys of each type.
     package static let small = Dataset.with { $0.scale = 0.01 }
 
-    /// Writes the dataset.
+    /// Writes the dataset. The server is empty before.
     package func load(into server: RedisServer) async throws {
         for database in databases {
             var random = SplitMix64(state: seed &+ UInt64(database))
@@ -84,7 +84,7 @@ extension Dataset {
             commands.append(["ZADD", "zset:\(index)"] + words.enumerated().flatMap { ["\(Double($0) / 3)", $1] })
             commands.append(["HSET", "hash:\(index)"] + words.flatMap { [$0, String($0.reversed())] })
         }
-        commands.append(["RPUSH", "list:long-items"] + (0..<20).map { _ in random.bytes(9000) })
+        commands.append(["RPUSH", "list:long-items"] + (0..<count(20)).map { _ in random.bytes(9000) })
         commands.append(["ZADD", "zset:odd-scores", "-inf", "low", "inf", "high", "0.1", "tenth", "1e300", "huge"])
         commands.append(["HSET", "hash:binary", [0, 1, 2] as [UInt8], random.bytes(300)])
         commands.append(["PEXPIREAT", "hash:binary", 4_000_000_000_123])

@@ -2,19 +2,24 @@
 
 /// A word of a command: text, or any bytes.
 package protocol CommandWord: Sendable {
-    var bytesOnTheWire: [UInt8] { get }
+    /// Its length in bytes.
+    var wordLength: Int { get }
+    func append(to bytes: inout [UInt8])
 }
 
 extension String: CommandWord {
-    package var bytesOnTheWire: [UInt8] { Array(utf8) }
+    package var wordLength: Int { utf8.count }
+    package func append(to bytes: inout [UInt8]) { bytes += utf8 }
 }
 
 extension Array<UInt8>: CommandWord {
-    package var bytesOnTheWire: [UInt8] { self }
+    package var wordLength: Int { count }
+    package func append(to bytes: inout [UInt8]) { bytes += self }
 }
 
 extension Int: CommandWord {
-    package var bytesOnTheWire: [UInt8] { Array(String(self).utf8) }
+    package var wordLength: Int { String(self).utf8.count }
+    package func append(to bytes: inout [UInt8]) { bytes += String(self).utf8 }
 }
 
 /// A connection of the tests to a server, in RESP2. One task at a time uses it.
@@ -79,7 +84,9 @@ package final class TestConnection: Sendable {
             // A batch whose replies fit into the buffers between us, so that nobody waits for the other for ever.
             let batch = rest.prefix(500)
             rest = rest.dropFirst(500)
-            try await channel.write(batch.flatMap(Self.encode))
+            var bytes: [UInt8] = []
+            for words in batch { Self.append(words, to: &bytes) }
+            try await channel.write(bytes)
             for words in batch {
                 let reply = try await readReply()
                 if let message = reply.errorText { throw TestReplyError(command: Self.title(words), message: message) }
@@ -118,15 +125,26 @@ package final class TestConnection: Sendable {
 
     /// A command as RESP2 bytes.
     package static func encode(_ words: [any CommandWord]) -> [UInt8] {
-        var bytes = Array("*\(words.count)\r\n".utf8)
-        for word in words {
-            let value = word.bytesOnTheWire
-            bytes += Array("$\(value.count)\r\n".utf8) + value + [13, 10]
-        }
+        var bytes: [UInt8] = []
+        append(words, to: &bytes)
         return bytes
     }
 
+    private static func append(_ words: [any CommandWord], to bytes: inout [UInt8]) {
+        bytes += "*\(words.count)\r\n".utf8
+        for word in words {
+            bytes += "$\(word.wordLength)\r\n".utf8
+            word.append(to: &bytes)
+            bytes += [13, 10]
+        }
+    }
+
     private static func title(_ words: [any CommandWord]) -> String {
-        words.prefix(2).map { String(decoding: $0.bytesOnTheWire.prefix(60), as: UTF8.self) }.joined(separator: " ")
+        var bytes: [UInt8] = []
+        for word in words.prefix(2) {
+            if !bytes.isEmpty { bytes.append(UInt8(ascii: " ")) }
+            word.append(to: &bytes)
+        }
+        return String(decoding: bytes.prefix(120), as: UTF8.self)
     }
 }

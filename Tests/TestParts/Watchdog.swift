@@ -30,7 +30,8 @@ package final class Watchdog: Sendable {
             esac
         done
         for each in $groups; do kill -KILL -"$each" 2>/dev/null; done
-        rm -rf "$0" $files
+        # A program that was killed a moment ago may still be writing.
+        for attempt in 1 2 3 4 5; do rm -rf "$0" $files 2>/dev/null && break; sleep 0.2; done
         """
 
     private init() {
