@@ -103,7 +103,8 @@ import Testing
                 let all = try await store.list(under: .root)
                 #expect(all.map(\.key.description) == keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) })
                 for object in all {
-                    #expect(try await store.stat(object.key) == object)
+                    let found = try await store.stat(object.key)
+                    #expect(tested.isSame(object, found), "\(object) is not \(String(describing: found))")
                     #expect(object.bytes == Int64(try #require(keys.firstIndex(of: object.key.description))))
                 }
                 let below = try await store.list(under: try KeyFolder(["a"])).map(\.key.description)

@@ -77,6 +77,14 @@ struct StoreWithWitness: Sendable {
         #expect(count == 0, "uploads or temporary files are left", sourceLocation: place)
     }
 
+    /// Whether a list and a look tell the same of an object. rclone rounds its time in lists to the nearest millisecond,
+    /// and in headers down to the second.
+    func isSame(_ listed: StoredObject?, _ found: StoredObject?) -> Bool {
+        guard kind == .rclone, let listed, let found else { return listed == found }
+        return listed.key == found.key && listed.bytes == found.bytes && listed.version == found.version
+            && abs(listed.modifiedAtSeconds - found.modifiedAtSeconds) <= 1
+    }
+
     func read(_ key: ObjectKey) async throws -> [UInt8] {
         switch witness {
         case .folder(let root): Array(try Data(contentsOf: root.appendingPathComponent(key.description)))
