@@ -77,8 +77,8 @@ struct StoreWithWitness: Sendable {
         #expect(count == 0, "uploads or temporary files are left", sourceLocation: place)
     }
 
-    /// Whether a list and a look tell the same of an object. rclone rounds its time in lists to the nearest millisecond,
-    /// and in headers down to the second.
+    /// Whether a list and a look tell the same of an object. rclone rounds its time in lists to the nearest
+    /// millisecond, and in headers down to the second.
     func isSame(_ listed: StoredObject?, _ found: StoredObject?) -> Bool {
         guard kind == .rclone, let listed, let found else { return listed == found }
         return listed.key == found.key && listed.bytes == found.bytes && listed.version == found.version
