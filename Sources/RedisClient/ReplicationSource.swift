@@ -98,8 +98,7 @@ extension ReplicationSource {
             break
         case nil:
             logger.notice(
-                "cannot tell whether a Sentinel watches this primary: "
-                    + "the user may run neither PUBSUB NUMSUB nor CLIENT LIST",
+                "whether a Sentinel watches this primary is not known: neither PUBSUB NUMSUB nor CLIENT LIST may be run",
                 metadata: ["member": "\(endpoint)"]
             )
         default:
