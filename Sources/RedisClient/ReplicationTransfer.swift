@@ -51,7 +51,7 @@ extension ReplicationTransfer {
             }
             state.withLock { $0.decoder = ReplicationPayloadDecoder(trailingBytes: .discarded) }
             logger.warning(
-                "the server knows no rdb-only (6.2 does): its output buffer limit for replicas may end the backup",
+                "the server knows no rdb-only (6.2 does): its client-output-buffer-limit may end the backup",
                 metadata: ["member": "\(connection.endpoint)"]
             )
         } else {
