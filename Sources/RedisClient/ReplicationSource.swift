@@ -98,7 +98,7 @@ extension ReplicationSource {
             break
         case nil:
             logger.notice(
-                "whether a Sentinel watches this primary is not known: neither PUBSUB NUMSUB nor CLIENT LIST may be run",
+                "whether a Sentinel watches this primary is unknown: neither PUBSUB NUMSUB nor CLIENT LIST may be run",
                 metadata: ["member": "\(endpoint)"]
             )
         default:
