@@ -33,7 +33,10 @@ import Testing
     }
 
     private func savedDump(of server: RedisServer) async throws -> [UInt8] {
-        try await server.command("SAVE")
+        // The save for a replica may still be going on.
+        try await eventually("a save of its own", withinSeconds: 30) {
+            try await server.ask("SAVE").errorText == nil ? true : nil
+        }
         return [UInt8](try Data(contentsOf: server.dumpFile))
     }
 
