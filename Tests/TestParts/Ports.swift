@@ -13,7 +13,8 @@ package final class Port: Sendable {
     private let lock: Int32
 
     private static let taken = Mutex<Set<Int>>([])
-    private static let range = 12_000..<31_900
+    /// The ports of cluster buses, 10000 above, are free of both kinds too.
+    private static let range = 12_000..<22_000
 
     /// - Throws: when 500 ports in a row are taken.
     package init() throws {
