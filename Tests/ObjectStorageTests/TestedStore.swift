@@ -15,8 +15,9 @@ enum TestedStore: String, CaseIterable, Sendable {
     case rclone
     case moto
 
-    /// Whether two writers of one key at one instant are told apart, always. SeaweedFS compares and then writes: of eight
-    /// `PUT` with `If-Match` at once two were seen to succeed. A lease is confirmed before a commit for that reason too.
+    /// Whether two writers of one key at one instant are told apart, always. SeaweedFS compares and then writes: of
+    /// eight `PUT` with `If-Match` at once two were seen to succeed. A lease is confirmed before a commit for that
+    /// reason too.
     var isSafeInARace: Bool { self == .folder }
 }
 
