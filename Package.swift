@@ -41,6 +41,8 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        // C of our own, where Swift has no word for an instruction.
+        .target(name: "CChecksum", cSettings: [.treatAllWarnings(as: .error)]),
 
         // Level 0: the one error type, which every level speaks.
         module("Failures", []),
@@ -49,7 +51,7 @@ let package = Package(
         module("ByteStreams", ["Failures", crypto]),
         module("Compression", ["Failures", "CZlib", "CZstd"]),
         module("RedisProtocol", ["Failures"]),
-        module("RDB", []),
+        module("RDB", ["CChecksum"]),
 
         // Level 2: the only importer of libcurl.
         module("HTTPTransport", ["Failures", "ByteStreams", "CCurl"]),
@@ -104,7 +106,7 @@ let package = Package(
         tests("ByteStreamsTests", ["ByteStreams", "Failures"]),
         tests("CompressionTests", ["Compression", "Failures", "TestParts"]),
         tests("RedisProtocolTests", ["RedisProtocol", "Failures"]),
-        tests("RDBTests", ["RDB", "TestParts"]),
+        tests("RDBTests", ["RDB", "CChecksum", "TestParts"]),
         tests("HTTPTransportTests", ["HTTPTransport", "ByteStreams", "Failures", "TestParts"]),
         tests(
             "ObjectStorageTests",

@@ -1,8 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CChecksum
+
 /// The CRC-64 that Redis and Valkey put at the end of an RDB: the polynomial of Jones, reflected, starting at zero and
 /// not inverted at the end (redis src/crc64.c). The CRC of `123456789` is `e9c6d914c4b8d9ca`.
 package struct CRC64: Sendable, Hashable {
+    /// A way to compute it. All give the same values; each is several times as fast as the one before it.
+    package enum Method: UInt32, Sendable, CaseIterable, Comparable {
+        /// Tables in memory, on any processor.
+        case tables = 0
+        /// Carry-less multiplication of 128 bits at once.
+        case multiplication = 128
+        /// Carry-less multiplication of 512 bits at once.
+        case wideMultiplication = 512
+
+        package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+
+        /// The best that this processor can do.
+        package static let fastest: Self = {
+            let width = checksum_crc64_clmul_width()
+            return allCases.last { $0.rawValue <= width } ?? .tables
+        }()
+    }
+
     /// The CRC of everything seen so far.
     package private(set) var value: UInt64
 
@@ -12,98 +32,16 @@ package struct CRC64: Sendable, Hashable {
     }
 
     /// Adds bytes. Any split of the input gives the same value.
-    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    ///
+    /// - Parameter method: how; what this processor cannot do is replaced by the best that it can.
+    package mutating func update(_ bytes: UnsafeRawBufferPointer, by method: Method = .fastest) {
         guard let start = bytes.baseAddress else { return }
-        let crc = value
-        value = tables.withUnsafeBufferPointer { tables in
-            guard let base = tables.baseAddress else { return crc }
-            return checksum(of: start, count: bytes.count, from: crc, tables: base)
+        let possible = min(method, .fastest)
+        // The tables are needed for what is too short to multiply, and are built only then.
+        if possible == .tables || bytes.count < CHECKSUM_CRC64_CLMUL_MIN {
+            value = Self.byTables(value, start, count: bytes.count)
+        } else {
+            value = checksum_crc64_clmul(value, start, bytes.count, possible.rawValue)
         }
     }
-}
-
-/// The polynomial of Jones with its bits reversed (redis src/crc64.c names it 0xad93d23594c935a9).
-private let polynomial: UInt64 = 0x95ac_9329_ac4b_c9b5
-
-/// The length of one lane: two lanes are checksummed side by side, because the steps of one depend on each other and
-/// leave half of the processor idle. In bytes, a multiple of eight.
-private let laneBytes = 4096
-
-/// Eight tables of 256: table `k` at `k * 256 + b` is the CRC of byte `b` followed by `k` zero bytes, so the eight
-/// bytes of a word are looked up independently and combined by exclusive or. After them eight more: what the byte `k`
-/// of a CRC, being `b`, becomes when one lane of zero bytes follows.
-private let tables: [UInt64] = {
-    var tables = [UInt64](repeating: 0, count: 16 * 256)
-    for byte in 0..<256 {
-        var crc = UInt64(byte)
-        for _ in 0..<8 { crc = crc & 1 == 1 ? (crc >> 1) ^ polynomial : crc >> 1 }
-        tables[byte] = crc
-    }
-    for index in 256..<(8 * 256) {
-        let crc = tables[index - 256]
-        tables[index] = (crc >> 8) ^ tables[Int(crc & 0xff)]
-    }
-    // The map is linear: it is enough to follow each single bit through the lane.
-    for bit in 0..<64 {
-        var crc: UInt64 = 1 << bit
-        for _ in 0..<laneBytes { crc = (crc >> 8) ^ tables[Int(crc & 0xff)] }
-        let table = (8 + bit / 8) * 256
-        for byte in 0..<256 where byte >> (bit % 8) & 1 == 1 { tables[table + byte] ^= crc }
-    }
-    return tables
-}()
-
-private func checksum(
-    of start: UnsafeRawPointer,
-    count: Int,
-    from value: UInt64,
-    tables: UnsafePointer<UInt64>
-) -> UInt64 {
-    var crc = value
-    var next = start
-    let end = start + count
-    while end - next >= 2 * laneBytes {
-        var ahead: UInt64 = 0
-        let middle = next + laneBytes
-        while next < middle {
-            crc = step(crc ^ word(next), tables)
-            ahead = step(ahead ^ word(next + laneBytes), tables)
-            next += 8
-        }
-        crc = shift(crc, tables + 8 * 256) ^ ahead
-        next += laneBytes
-    }
-    while end - next >= 8 {
-        crc = step(crc ^ word(next), tables)
-        next += 8
-    }
-    while next < end {
-        crc = (crc >> 8) ^ tables[Int((crc ^ UInt64(next.load(as: UInt8.self))) & 0xff)]
-        next += 1
-    }
-    return crc
-}
-
-@inline(__always)
-private func word(_ address: UnsafeRawPointer) -> UInt64 {
-    UInt64(littleEndian: address.loadUnaligned(as: UInt64.self))
-}
-
-/// The CRC of the eight bytes of a word, lowest first.
-@inline(__always)
-private func step(_ word: UInt64, _ tables: UnsafePointer<UInt64>) -> UInt64 {
-    let low =
-        tables[7 * 256 + Int(word & 0xff)] ^ tables[6 * 256 + Int((word >> 8) & 0xff)]
-        ^ tables[5 * 256 + Int((word >> 16) & 0xff)] ^ tables[4 * 256 + Int((word >> 24) & 0xff)]
-    let high =
-        tables[3 * 256 + Int((word >> 32) & 0xff)] ^ tables[2 * 256 + Int((word >> 40) & 0xff)]
-        ^ tables[256 + Int((word >> 48) & 0xff)] ^ tables[Int(word >> 56)]
-    return low ^ high
-}
-
-/// The CRC after one lane of zero bytes.
-private func shift(_ crc: UInt64, _ tables: UnsafePointer<UInt64>) -> UInt64 {
-    var result: UInt64 = 0
-    for index in 0..<8 { result ^= tables[index * 256 + Int((crc >> UInt64(8 * index)) & 0xff)] }
-    return result
 }

@@ -26,6 +26,7 @@ enum Rules {
         "CZlib": ["Compression"],
         "CZstd": ["Compression"],
         "CLinux": ["DataDirectory"],
+        "CChecksum": ["RDB"],
     ]
 
     /// The one place that may start a task outside the tree: clean-up that a cancellation must not stop.
