@@ -31,7 +31,7 @@ struct CRC64Tests {
         #expect(crc64([], from: .max, by: method) == .max)
     }
 
-    /// Every alignment and every length around the blocks of multiplication, with a byte on each side that must not count.
+    /// Every alignment, and every length around the blocks of multiplication; the bytes beside them must not count.
     @Test(arguments: CRC64.Method.allCases, [0, .max, 0x0123_4567_89ab_cdef] as [UInt64])
     func agreesWithTheBitwiseDefinition(method: CRC64.Method, start: UInt64) {
         let longest = 1100
