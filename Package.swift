@@ -51,7 +51,7 @@ let package = Package(
         module("ByteStreams", ["Failures", crypto]),
         module("Compression", ["Failures", "CZlib", "CZstd"]),
         module("RedisProtocol", ["Failures"]),
-        module("RDB", ["CChecksum"]),
+        module("RDB", ["CChecksum", crypto]),
 
         // Level 2: the only importer of libcurl.
         module("HTTPTransport", ["Failures", "ByteStreams", "CCurl"]),

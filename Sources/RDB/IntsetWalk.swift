@@ -7,12 +7,12 @@ struct IntsetWalk {
     private let bytes: Int
     /// The size of its integers; zero before the header.
     private var size = 0
-    private var members: UInt32 = 0
+    private(set) var members: UInt32 = 0
     private var previous: Int64?
 
     init(bytes: Int) { self.bytes = bytes }
 
-    mutating func walk(_ cursor: inout RDBCursor) throws(RDBViolation) {
+    mutating func walk(_ cursor: inout RDBCursor, _ sink: inout ElementSink) throws(RDBViolation) {
         if size == 0, try !readHeader(&cursor) { return }
         while cursor.remaining >= size {
             let member =
@@ -24,6 +24,8 @@ struct IntsetWalk {
             guard let member else { return }
             if let previous, previous >= member { throw violation("has \(member) after \(previous)") }
             previous = member
+            // They ascend, so none occurs twice.
+            sink.content?.integer(member, .member)
             cursor.advance(size)
         }
     }

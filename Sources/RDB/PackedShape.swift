@@ -11,157 +11,96 @@ enum PackedElement {
     }
 }
 
+/// What an element of packed data is to the value that it belongs to.
+enum PackedRole {
+    /// One of a list, or of the values of a hash whose fields a template names.
+    case element
+    /// A member of a set or of a sorted set.
+    case member
+    case field
+    /// The value of the field before it.
+    case value
+    /// The score of the member before it.
+    case score
+    /// When the field before it expires.
+    case expiry
+    /// A name of the fields that most entries of a node of a stream have.
+    case sharedName
+    /// A name, and a value, of one entry of a stream.
+    case entryName, entryValue
+    /// What tells of other elements.
+    case control
+}
+
 /// What the elements of packed data must be, taken together.
 struct PackedShape {
     enum Kind {
-        /// Elements of a list or a set.
-        case elements
-        /// Fields and values of a hash, or members and scores of a sorted set.
-        case pairs
+        case list, set
+        /// Fields and values of a hash.
+        case fields
         /// Fields, values and expiries of a hash.
         case expiringFields
-        case streamNode
+        /// Members and scores of a sorted set.
+        case scores
+        /// The number of a template, and the values of a hash whose fields it names.
+        case templateValues
+        /// A node of a stream, with its id, and the last entry before it.
+        case streamNode(RDBStreamID, after: RDBStreamID?)
     }
 
-    private let kind: Kind
+    let kind: Kind
     private(set) var count = 0
-    private var node = StreamNodeShape()
+    /// The entries, if this is the node of a stream.
+    private(set) var node: StreamNodeShape
 
-    init(_ kind: Kind) { self.kind = kind }
+    init(_ kind: Kind) {
+        self.kind = kind
+        node =
+            if case .streamNode(let id, let last) = kind {
+                StreamNodeShape(id, after: last)
+            } else {
+                StreamNodeShape(.zero, after: nil)
+            }
+    }
 
-    /// How many entries the node of a stream has, without the deleted ones.
-    var streamEntries: UInt64 { node.live }
+    /// How many elements of the value these are: pairs count once.
+    var values: Int {
+        switch kind {
+        case .list, .set: count
+        case .fields, .scores: count / 2
+        case .expiringFields: count / 3
+        case .templateValues: max(count - 1, 0)
+        case .streamNode: Int(node.live)
+        }
+    }
 
-    mutating func accept(_ element: PackedElement) throws(RDBViolation) {
+    mutating func accept(_ element: PackedElement) throws(RDBViolation) -> PackedRole {
         count += 1
         switch kind {
-        case .elements, .pairs: break
+        case .list: return .element
+        case .set: return .member
+        case .fields: return count % 2 == 1 ? .field : .value
+        case .scores: return count % 2 == 1 ? .member : .score
+        case .templateValues: return count == 1 ? .control : .element
         case .expiringFields where count % 3 == 0:
             guard let expiry = element.integer, (0..<Int64(RDBLimits.fieldExpiryNone)).contains(expiry) else {
                 throw RDBViolation(.fieldExpiry, "element \(count) of a hash should be the expiry of a field")
             }
-        case .expiringFields: break
-        case .streamNode: try node.accept(element, count)
+            return .expiry
+        case .expiringFields: return count % 3 == 1 ? .field : .value
+        case .streamNode: return try node.accept(element, count)
         }
     }
 
     /// There are no more elements.
     func finish() throws(RDBViolation) {
         switch kind {
-        case .elements: break
-        case .pairs where count % 2 != 0:
+        case .fields where count % 2 != 0, .scores where count % 2 != 0:
             throw RDBViolation(.packedShape, "\(count) elements do not make pairs")
         case .expiringFields where count % 3 != 0:
             throw RDBViolation(.packedShape, "\(count) elements do not make fields, values and expiries")
-        case .pairs, .expiringFields: break
         case .streamNode: try node.finish(count)
+        default: break
         }
-    }
-}
-
-/// The elements of a node of a stream: how many entries there are and how many are deleted, the fields of the first one
-/// and a zero; then each entry: its flags, its id as two differences, its fields if they are others, its values, and
-/// how many elements it took (redis src/t_stream.c, `streamAppendItem`).
-struct StreamNodeShape {
-    private enum Next {
-        case entries, deleted, masterFields, masterNames, zero, flags, milliseconds, sequence, fields, names, values
-        case elements
-    }
-
-    /// The flag of an entry that has the fields of the first one.
-    private static let sameFields: Int64 = 2
-
-    private var next = Next.entries
-    /// The entries that are not deleted.
-    private(set) var live: UInt64 = 0
-    /// The entries that are to come, the deleted ones included.
-    private var entries: Int64 = 0
-    private var masterFields: Int64 = 0
-    /// The names or values that are to come.
-    private var texts: Int64 = 0
-    private var fields: Int64 = 0
-    private var hasOwnFields = false
-
-    mutating func accept(_ element: PackedElement, _ index: Int) throws(RDBViolation) {
-        switch next {
-        case .masterNames: named(then: .zero)
-        case .names:
-            named(then: .values)
-            if next == .values { expectValues() }
-        case .values: named(then: .elements)
-        default:
-            guard let value = element.integer else {
-                throw RDBViolation(.streamNode, "element \(index) of a node should be an integer")
-            }
-            try accept(value, index)
-        }
-    }
-
-    private mutating func accept(_ value: Int64, _ index: Int) throws(RDBViolation) {
-        switch next {
-        case .entries:
-            entries = try counted(value, index, .deleted)
-            live = UInt64(entries)
-        case .deleted:
-            let deleted = try counted(value, index, .masterFields)
-            entries = try counted(entries.addingReportingOverflow(deleted).partialValue, index, .masterFields)
-        case .masterFields:
-            masterFields = try counted(value, index, value == 0 ? .zero : .masterNames)
-            texts = masterFields
-        case .zero where value == 0: next = .flags
-        case .zero: throw RDBViolation(.streamNode, "element \(index) of a node should be zero")
-        case .flags: try beginEntry(value, index)
-        case .milliseconds: next = .sequence
-        case .sequence:
-            next = .fields
-            if !hasOwnFields { expectValues() }
-        case .fields:
-            fields = try counted(value, index, .names)
-            texts = fields
-            if fields == 0 { expectValues() }
-        case .elements: try endEntry(value, index)
-        case .masterNames, .names, .values: break
-        }
-    }
-
-    func finish(_ count: Int) throws(RDBViolation) {
-        guard next == .flags, entries == 0 else {
-            throw RDBViolation(.streamNode, "a node ends after \(count) elements, \(entries) entries short")
-        }
-    }
-
-    private mutating func beginEntry(_ flags: Int64, _ index: Int) throws(RDBViolation) {
-        guard entries > 0 else {
-            throw RDBViolation(.streamNode, "element \(index) of a node comes after its last entry")
-        }
-        hasOwnFields = flags & Self.sameFields == 0
-        fields = masterFields
-        next = .milliseconds
-    }
-
-    private mutating func endEntry(_ elements: Int64, _ index: Int) throws(RDBViolation) {
-        guard elements == fields + 3 + (hasOwnFields ? fields + 1 : 0) else {
-            throw RDBViolation(.streamNode, "element \(index) of a node miscounts the elements of its entry")
-        }
-        entries -= 1
-        next = .flags
-    }
-
-    private mutating func expectValues() {
-        texts = fields
-        next = fields == 0 ? .elements : .values
-    }
-
-    private mutating func named(then following: Next) {
-        texts -= 1
-        if texts == 0 { next = following }
-    }
-
-    private mutating func counted(_ value: Int64, _ index: Int, _ following: Next) throws(RDBViolation) -> Int64 {
-        guard (0...Int64(UInt32.max)).contains(value) else {
-            throw RDBViolation(.streamNode, "element \(index) of a node is no count: \(value)")
-        }
-        next = following
-        return value
     }
 }

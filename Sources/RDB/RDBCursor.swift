@@ -44,6 +44,13 @@ struct RDBCursor {
     func bytes(_ limit: Int) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: start + position, count: min(limit, remaining))
     }
+
+    /// The next bytes without the first ones of them.
+    ///
+    /// - Parameter limit: at most `remaining`.
+    func bytes(_ limit: Int, after skipped: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: start + position + skipped, count: limit - skipped)
+    }
 }
 
 // MARK: - Lengths

@@ -58,6 +58,9 @@ package enum RDBRule: String, Sendable, Hashable, CaseIterable {
     /// More databases, or more modules, than the limits of the scanner allow.
     case tooMany = "too-many"
 
+    /// A key that expires before 1970 (level deep).
+    case keyExpiry = "key-expiry"
+
     // Fields.
 
     /// A length that begins with a byte no length begins with, or an encoding mark where a plain length must stand.
@@ -70,7 +73,7 @@ package enum RDBRule: String, Sendable, Hashable, CaseIterable {
     case compressedString = "compressed-string"
     /// A string that is packed data (a listpack, an intset …) and shorter than the header of that.
     case packedLength = "packed-length"
-    /// A listpack that is not whole or contradicts itself (level deep; so are the next five).
+    /// A listpack that is not whole or contradicts itself (level deep; so are the next six).
     case listpack = "listpack"
     /// A ziplist that is not whole or contradicts itself.
     case ziplist = "ziplist"
@@ -78,6 +81,8 @@ package enum RDBRule: String, Sendable, Hashable, CaseIterable {
     case intset = "intset"
     /// A zipmap that is not whole or contradicts itself.
     case zipmap = "zipmap"
+    /// A packed hash that has a field twice, or a packed set or sorted set that has a member twice.
+    case duplicateElement = "duplicate-element"
     /// Packed data whose elements do not make what the type needs, such as pairs.
     case packedShape = "packed-shape"
     /// A node of a stream whose elements are not entries.

@@ -34,6 +34,9 @@ struct RDBExcerpt {
         return text
     }
 
+    /// The beginning of the string.
+    func beginning(limit: Int) -> [UInt8] { decoded(limit: limit).bytes }
+
     /// The beginning of the string in printable characters.
     func escaped(limit: Int) -> String {
         RDB.escaped(decoded(limit: limit).bytes, limit: limit)

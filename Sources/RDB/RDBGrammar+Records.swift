@@ -20,7 +20,7 @@ extension RDBGrammar {
         grammar.value(27, .stream, since: 14, stream(version: 5))
         grammar.value(28, .array, since: 14, [.arrayLength, .arrayCursor, .timesOfArray, .arrayElement, .again])
         // A template names the fields of many hashes once. 29 and 31 exist in the payloads of DUMP only.
-        grammar.opcode(242, since: 15, [.templateID, .templateLength, .timesOfTemplate, .text, .again])
+        grammar.opcode(242, since: 15, [.templateID, .templateLength, .timesOfTemplate, .templateName, .again])
         grammar.value(30, .hash, since: 15, [.listpack])
         grammar.value(32, .hash, since: 15, [.template, .timesOfTemplate, .text, .again])
         return grammar
@@ -83,14 +83,14 @@ extension RDBGrammar {
     /// A stream is its nodes, its length and ids, and its groups. A group has the entries that wait for an answer (id,
     /// time, deliveries) and its consumers, each with the ids that wait for it.
     private static func stream(version: Int) -> [RDBField] {
-        var fields: [RDBField] = [.times, .streamNodeID, .listpack, .again, .streamLength, .number, .number]
+        var fields: [RDBField] = [.times, .streamNodeID, .listpack, .again, .streamLength, .lastIDPart, .lastIDPart]
         // Version 2: the first id, the greatest deleted id, the entries ever added; and those that a group has read.
         if version >= 2 { fields += [.number, .number, .number, .number, .number] }
-        fields += [.times, .text, .number, .number]
+        fields += [.times, .groupName, .groupIDPart, .groupIDPart]
         if version >= 2 { fields += [.number] }
-        fields += [.timesPending, .entryID, .time, .number, .again]
+        fields += [.timesPending, .entryID, .deliveryTime, .deliveries, .again]
         // Version 3: when a consumer was last active.
-        fields += [.times, .text, .time] + (version >= 3 ? [.time] : [])
+        fields += [.times, .consumerName, .time] + (version >= 3 ? [.time] : [])
         fields += [.timesPendingOfConsumer, .ownedEntryID, .again, .again]
         // Version 5: the ids that consumers gave back to the group.
         if version >= 5 { fields += [.timesPendingOfConsumer, .returnedEntryID, .again] }

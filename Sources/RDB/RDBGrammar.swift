@@ -13,6 +13,10 @@ enum RDBField: UInt8 {
     /// Without bytes: the name, or the value, of an AUX field is complete.
     case auxNameEnd, auxValueEnd
     case functionLibrary
+    /// The name of a group of a stream, and of a consumer of it.
+    case groupName, consumerName
+    /// The name of a field of hashes of a template.
+    case templateName
     /// Strings that are packed data of the kind.
     case ziplist, listpack, intset, zipmap
     /// The first id of a node of a stream: 16 bytes.
@@ -29,6 +33,10 @@ enum RDBField: UInt8 {
     case fieldExpiry
     /// How many entries a stream has, after its nodes.
     case streamLength
+    /// Half of an id, milliseconds before sequence: of the last entry of a stream, and of the last one a group read.
+    case lastIDPart, groupIDPart
+    /// How often an entry that waits was delivered.
+    case deliveries
     /// How many elements an array has.
     case arrayLength
     /// The number of a template, and how many fields it names.
@@ -46,6 +54,8 @@ enum RDBField: UInt8 {
     case expirySeconds, expiryMilliseconds
     /// A time in milliseconds that is not checked: 8 bytes.
     case time
+    /// The same: when an entry that waits was last delivered.
+    case deliveryTime
     /// A byte that is not checked.
     case byte
     /// The name, version and flags of a class of key metadata: 4 bytes.
@@ -94,10 +104,10 @@ enum RDBField: UInt8 {
 }
 
 /// What the keys of a type are counted as.
-enum RDBValueKind: UInt8, CaseIterable {
+enum RDBValueKind: String, CaseIterable {
     case string, list, set, zset, hash, stream, module, array
 
-    var name: String { String(describing: self) }
+    var name: String { rawValue }
 }
 
 /// What a record is to the records around it.

@@ -8,4 +8,6 @@ package enum RDBLevel: String, Sendable, Hashable, CaseIterable {
     /// ziplists, intsets, zipmaps, nodes of streams) are whole, consistent and of the shape of their type. That is what
     /// a server checks when it loads them, and what it would stumble over later.
     case deep
+    /// Also makes the digest of the content, which takes every byte of every element (`ContentDigest`).
+    case content
 }

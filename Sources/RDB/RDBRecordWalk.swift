@@ -22,6 +22,14 @@ struct RDBRecordWalk {
     // What fields tell later fields of the same record.
 
     var stream = RDBStreamWalk()
+    /// Where the opcode stands, in bytes from the start of the RDB.
+    var offset: Int64 = 0
+    /// How often the outermost fields are repeated: elements, pairs, or nodes of packed elements.
+    var times: UInt64 = 0
+    /// How many elements of the value were in packed data (levels deep and content).
+    var packed: UInt64 = 0
+    /// How many bytes its strings have, decompressed.
+    var payload: Int64 = 0
     /// How many elements the array has, or how many fields the template names.
     var elements: UInt64 = 0
     /// The number of the template.
@@ -56,6 +64,7 @@ struct RDBRecordWalk {
         start = field
         keyPosition = 0
         minimumExpiry = 0
+        (times, packed, payload) = (0, 0, 0)
         if kind == .stream { stream = RDBStreamWalk() }
     }
 

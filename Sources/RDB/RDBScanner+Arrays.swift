@@ -12,6 +12,7 @@ extension RDBScanner {
         switch field {
         case .templateID:
             record.template = number.value
+            inspection.sink.content?.templates.describe(number.value)
         case .templateLength:
             record.elements = number.value
             try registerTemplate()
@@ -20,6 +21,7 @@ extension RDBScanner {
                 throw RDBViolation(.template, "a hash of template \(number.value), which no record describes")
             }
             record.elements = fields
+            inspection.sink.content?.templates.use(number.value)
         default:
             record.elements = number.value
         }
@@ -56,11 +58,13 @@ extension RDBScanner {
         let size = index.size + kind.size
         switch ElementKind(rawValue: kind.value) {
         case .integer, .double:
-            guard cursor.remaining >= size + 8 else { return false }
+            guard let bits = cursor.littleEndian(size, as: UInt64.self) else { return false }
+            inspection.sink.content?.element(index.value, bits, isDouble: kind.value == ElementKind.double.rawValue)
             cursor.advance(size + 8)
         case .string, .shortString:
             guard let header = try cursor.stringHeader(size) else { return false }
-            try pass(header, after: size, &cursor)
+            inspection.sink.content?.beginElement(index.value)
+            try pass(header, .text(.arrayElement), after: size, &cursor)
         case nil:
             throw RDBViolation(.arrayElement, "an array has no elements of kind \(kind.value)")
         }

@@ -5,6 +5,9 @@ extension RDBScanner {
     mutating func readOther(_ field: RDBField, _ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
         switch field {
         case .number: try readNumber(&cursor) != nil
+        case .groupName, .consumerName, .templateName: try readText(field, &cursor)
+        case .lastIDPart, .groupIDPart: try readIDPart(field, &cursor)
+        case .deliveryTime, .deliveries: try readDelivery(field, &cursor)
         case .score: try readScore(&cursor)
         case .scoreText: try readScoreText(&cursor)
         case .nodeKind: try readNodeKind(&cursor)
@@ -17,8 +20,8 @@ extension RDBScanner {
         case .fieldTime: try readFieldTime(&cursor)
         case .time: readBytes(8, &cursor)
         case .byte: readBytes(1, &cursor)
-        case .expirySeconds: readExpiry(cursor.littleEndian(as: Int32.self).map { Int64($0) * 1000 }, 4, &cursor)
-        case .expiryMilliseconds: readExpiry(cursor.littleEndian(as: Int64.self), 8, &cursor)
+        case .expirySeconds: try readExpiry(cursor.littleEndian(as: Int32.self).map { Int64($0) * 1000 }, 4, &cursor)
+        case .expiryMilliseconds: try readExpiry(cursor.littleEndian(as: Int64.self), 8, &cursor)
         case .database: try readDatabase(&cursor)
         case .auxName, .auxValue: try readExcerpt(&cursor, limit: limits.auxBytesMax)
         case .auxNameEnd: try endAuxName()
@@ -61,7 +64,7 @@ extension RDBScanner {
         switch field {
         case .timesPending: record.stream.beginGroup(number.value)
         case .timesPendingOfConsumer: try record.stream.beginConsumer(number.value)
-        default: if record.isOutermost { record.stream.nodes = number.value }
+        default: if record.isOutermost { record.times = number.value }
         }
         cursor.advance(number.size)
         record.repeatFields(number.value, fields)
@@ -79,25 +82,31 @@ extension RDBScanner {
 
     // MARK: Values
 
-    private func readScore(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
+    private mutating func readScore(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
         guard let bits = cursor.littleEndian(as: UInt64.self) else { return false }
-        if Double(bitPattern: bits).isNaN { throw RDBViolation(.score, "the score is not a number") }
+        let score = Double(bitPattern: bits)
+        if score.isNaN { throw RDBViolation(.score, "the score is not a number") }
+        inspection.sink.content?.score(score)
         cursor.advance(8)
         return true
     }
 
     /// A score of RDB versions before 8: its length in one byte, and its digits; 253 for not a number, 254 and 255 for
     /// the infinities (redis src/rdb.c, `rdbLoadDoubleValue`).
-    private func readScoreText(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
+    private mutating func readScoreText(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
         guard cursor.remaining > 0 else { return false }
         let length = Int(cursor.byte(0))
         if length == 253 { throw RDBViolation(.score, "the score is not a number") }
-        if length > 253 { return readBytes(1, &cursor) }
+        if length > 253 {
+            inspection.sink.content?.score(length == 254 ? .infinity : -.infinity)
+            return readBytes(1, &cursor)
+        }
         guard cursor.remaining > length else { return false }
         let text = cursor.bytes(1 + length).dropFirst()
-        guard isDecimal(text) else {
+        guard isDecimal(text), let score = ScoreText.value(of: UnsafeRawBufferPointer(rebasing: text)) else {
             throw RDBViolation(.score, "the score \"\(escaped(text))\" is not a number")
         }
+        inspection.sink.content?.score(score)
         cursor.advance(1 + length)
         return true
     }
@@ -112,9 +121,10 @@ extension RDBScanner {
         return true
     }
 
-    private func readFieldTime(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
+    private mutating func readFieldTime(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
         guard let time = cursor.littleEndian(as: Int64.self) else { return false }
         guard time >= -1 else { throw RDBViolation(.fieldExpiry, "the field of a hash expires at \(time) ms") }
+        inspection.sink.content?.expiry(time < 0 ? nil : UInt64(time))
         cursor.advance(8)
         return true
     }
@@ -129,7 +139,7 @@ extension RDBScanner {
         return true
     }
 
-    private func readFieldExpiry(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
+    private mutating func readFieldExpiry(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
         guard let number = try cursor.number() else { return false }
         guard number.value <= RDBLimits.fieldExpiryNone - record.minimumExpiry else {
             throw RDBViolation(
@@ -137,14 +147,25 @@ extension RDBScanner {
                 "the field of a hash expires \(number.value) ms after \(record.minimumExpiry) ms"
             )
         }
+        let isRelative = record.minimumExpiry > 0
+        let expiry = number.value &+ record.minimumExpiry &- (isRelative ? 1 : 0)
+        inspection.sink.content?.expiry(number.value == 0 ? nil : expiry)
         cursor.advance(number.size)
         return true
     }
 
     // MARK: Opcodes
 
-    private mutating func readExpiry(_ milliseconds: Int64?, _ size: Int, _ cursor: inout RDBCursor) -> Bool {
+    private mutating func readExpiry(
+        _ milliseconds: Int64?,
+        _ size: Int,
+        _ cursor: inout RDBCursor
+    ) throws(RDBViolation) -> Bool {
         guard let milliseconds else { return false }
+        // No command leaves such a key, and the server that loads it would take -1 for no expiry.
+        guard milliseconds >= 0 || !looksInside else {
+            throw RDBViolation(.keyExpiry, "the key that follows expires at \(milliseconds) ms")
+        }
         counts.expiry = milliseconds
         cursor.advance(size)
         return true
@@ -165,14 +186,14 @@ extension RDBScanner {
     }
 
     private mutating func readFunctionLibrary(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
-        guard try readText(&cursor) else { return false }
+        guard try readText(.functionLibrary, &cursor) else { return false }
         summary.functions += 1
         return true
     }
 }
 
 /// Whether text is a number as a server prints one: digits, perhaps a sign, a fraction and an exponent.
-private func isDecimal(_ text: some Collection<UInt8>) -> Bool {
+func isDecimal(_ text: some Collection<UInt8>) -> Bool {
     var rest = text[...]
     func digits() -> Int {
         let count = rest.prefix { (0x30...0x39).contains($0) }.count

@@ -9,6 +9,7 @@ extension RDBScanner {
 
     mutating func readModuleType(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
         guard let number = try cursor.number() else { return false }
+        inspection.sink.content?.module(number.value)
         let type = number.value >> 10
         if type != counts.module {
             counts.modules.insert(type)
@@ -40,17 +41,24 @@ extension RDBScanner {
                 return true
             case .signed, .unsigned:
                 guard let number = try cursor.number(size) else { return false }
+                inspection.sink.content?.module(kind.value, number.value)
                 size += number.size
-            case .float: size += 4
-            case .double: size += 8
+            case .float:
+                guard let bits = cursor.littleEndian(size, as: UInt32.self) else { return false }
+                inspection.sink.content?.module(kind.value, UInt64(bits))
+                size += 4
+            case .double:
+                guard let bits = cursor.littleEndian(size, as: UInt64.self) else { return false }
+                inspection.sink.content?.module(kind.value, bits)
+                size += 8
             case .string:
                 guard let header = try cursor.stringHeader(size) else { return false }
-                try pass(header, after: size, &cursor)
+                inspection.sink.content?.module(kind.value)
+                try pass(header, .text(.moduleData), after: size, &cursor)
                 if record.body > 0 { return false }
                 continue
             case nil: throw RDBViolation(.moduleData, "the data of a module has no fields of kind \(kind.value)")
             }
-            guard cursor.remaining >= size else { return false }
             cursor.advance(size)
         }
         return false

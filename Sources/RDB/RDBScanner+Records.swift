@@ -11,7 +11,7 @@ extension RDBScanner {
                 if record.body > 0, try !skipBody(&cursor) { return }
                 if !record.isOpen {
                     guard cursor.remaining > 0 else { return }
-                    try beginRecord(cursor.byte(0), grammar)
+                    try beginRecord(cursor.byte(0), at: offset + Int64(cursor.position), grammar)
                     cursor.advance(1)
                 }
             } while try walkFields(&cursor, fields)
@@ -29,12 +29,12 @@ extension RDBScanner {
             let isRead: Bool
             switch fields[record.field] {
             case .text:
-                isRead = try readText(&cursor)
+                isRead = try readText(.text, &cursor)
             case .again:
                 record.again()
                 continue
             case .end:
-                endRecord()
+                try endRecord(at: offset + Int64(cursor.position))
                 return true
             case .key:
                 isRead = try readKey(&cursor)
@@ -55,7 +55,7 @@ extension RDBScanner {
         return true
     }
 
-    private mutating func beginRecord(_ opcode: UInt8, _ grammar: RDBGrammar) throws(RDBViolation) {
+    private mutating func beginRecord(_ opcode: UInt8, at offset: Int64, _ grammar: RDBGrammar) throws(RDBViolation) {
         let found = grammar.records[Int(opcode)]
         switch found.role {
         case .unknown:
@@ -78,12 +78,27 @@ extension RDBScanner {
             break
         }
         record.begin(opcode, found)
+        record.offset = offset
     }
 
-    private mutating func endRecord() {
+    private mutating func endRecord(at end: Int64) throws(RDBViolation) {
         counts.records[Int(record.opcode)] += 1
-        if record.role == .value { counts.countKey() }
+        if record.role == .value { try endKey(at: end) }
         record.end()
+    }
+
+    private mutating func endKey(at end: Int64) throws(RDBViolation) {
+        if level == .content {
+            inspection.sink.content?.endKey()
+            guard inspection.sink.content?.templates.areComplete != false else {
+                throw RDBViolation(.tooMany, "the templates of hashes name more than a digest of the content can keep")
+            }
+        }
+        if census != nil {
+            let key = key(endingAt: end)
+            census?.add(key)
+        }
+        counts.countKey()
     }
 
     /// The opcode of the end is read: makes the summary.
@@ -99,6 +114,7 @@ extension RDBScanner {
             if record.role == .value { summary.types[record.kind.name, default: 0] += count }
         }
         summary.modules = counts.modules.map { moduleName($0 << 10) }.sorted()
+        if let content = inspection.sink.content { summary.content = ContentDigest(content.total) }
         phase = .recordsEnded
     }
 

@@ -3,12 +3,13 @@
 /// What the fields of a stream tell later ones. Two ids are compared where a server keeps them in order; sets of ids
 /// are compared by the sum of a hash of each, so that no id is kept.
 struct RDBStreamWalk {
-    /// How many nodes the stream has.
-    var nodes: UInt64 = 0
     /// How many entries its nodes have, without the deleted ones (level deep).
     var entries: UInt64 = 0
-    /// The first id of the last node (level deep).
+    /// The first id of the last node, and the last entry that is not deleted (level deep).
     var lastNode: RDBStreamID?
+    private(set) var lastEntry: RDBStreamID?
+    /// The milliseconds of the id whose sequence follows.
+    private var milliseconds: UInt64?
     /// How many entries it says it has.
     var length: UInt64 = 0
 
@@ -18,6 +19,23 @@ struct RDBStreamWalk {
     /// The sum of the hashes of the ids that wait, less that of those that wait for a consumer.
     private var difference: UInt64 = 0
     private var lastPending: RDBStreamID?
+
+    mutating func endNode(_ node: StreamNodeShape) {
+        entries += node.live
+        lastEntry = node.lastLive
+    }
+
+    /// Half of the id of the last entry that there ever was: milliseconds, then the sequence.
+    mutating func lastIDPart(_ number: UInt64) throws(RDBViolation) {
+        guard let milliseconds else {
+            milliseconds = number
+            return
+        }
+        let id = RDBStreamID(milliseconds: milliseconds, sequence: number)
+        if let lastEntry, lastEntry > id {
+            throw RDBViolation(.stream, "entry \(lastEntry) comes after the last id of its stream, \(id)")
+        }
+    }
 
     mutating func beginGroup(_ count: UInt64) {
         (pending, owned, difference, lastPending) = (count, 0, 0, nil)
@@ -54,8 +72,10 @@ struct RDBStreamWalk {
 
 /// The id of an entry of a stream.
 struct RDBStreamID: Comparable, CustomStringConvertible {
-    let milliseconds: UInt64
-    let sequence: UInt64
+    var milliseconds: UInt64
+    var sequence: UInt64
+
+    static let zero = RDBStreamID(milliseconds: 0, sequence: 0)
 
     static func < (left: Self, right: Self) -> Bool {
         (left.milliseconds, left.sequence) < (right.milliseconds, right.sequence)
@@ -82,7 +102,7 @@ extension RDBScanner {
             throw RDBViolation(.stream, "\(header.length) bytes where the id of a node has 16")
         }
         guard let id = cursor.streamID(header.size) else { return false }
-        if let last = record.stream.lastNode, last >= id, level == .deep {
+        if let last = record.stream.lastNode, last >= id, looksInside {
             throw RDBViolation(.stream, "node \(id) comes after \(last)")
         }
         record.stream.lastNode = id
@@ -92,7 +112,7 @@ extension RDBScanner {
 
     mutating func readStreamLength(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
         guard let length = try cursor.number() else { return false }
-        guard length.value == 0 || record.stream.nodes > 0 else {
+        guard length.value == 0 || record.times > 0 else {
             throw RDBViolation(.stream, "a stream of \(length.value) entries has no nodes")
         }
         guard level == .framing || length.value == record.stream.entries else {
@@ -101,19 +121,47 @@ extension RDBScanner {
                 "a stream of \(length.value) entries has \(record.stream.entries) in its nodes"
             )
         }
+        record.stream.length = length.value
         cursor.advance(length.size)
+        return true
+    }
+
+    /// Half of an id that stands as two numbers: the last one of the stream, or the last one that a group has read.
+    mutating func readIDPart(_ field: RDBField, _ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
+        guard let number = try cursor.number() else { return false }
+        if field == .lastIDPart {
+            if looksInside { try record.stream.lastIDPart(number.value) }
+            inspection.sink.content?.lastIDPart(number.value)
+        } else {
+            inspection.sink.content?.groupIDPart(number.value)
+        }
+        cursor.advance(number.size)
+        return true
+    }
+
+    mutating func readDelivery(_ field: RDBField, _ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
+        if field == .deliveryTime {
+            guard let time = cursor.littleEndian(as: UInt64.self) else { return false }
+            inspection.sink.content?.deliveryTime(time)
+            cursor.advance(8)
+        } else {
+            guard let count = try cursor.number() else { return false }
+            inspection.sink.content?.deliveries(count.value)
+            cursor.advance(count.size)
+        }
         return true
     }
 
     mutating func readEntryID(_ field: RDBField, _ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
         guard let id = cursor.streamID() else { return false }
-        if level == .deep { try record.stream.add(id, field) }
+        if looksInside { try record.stream.add(id, field) }
+        inspection.sink.content?.entryID(id, field)
         cursor.advance(16)
         return true
     }
 
     func endGroup() throws(RDBViolation) -> Bool {
-        if level == .deep { try record.stream.endGroup() }
+        if looksInside { try record.stream.endGroup() }
         return true
     }
 }

@@ -4,9 +4,9 @@
 /// are skipped as far as they are at hand, and `record.body` says how many are left.
 extension RDBScanner {
     @inline(__always)
-    mutating func readText(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
+    mutating func readText(_ field: RDBField, _ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
         guard let header = try cursor.stringHeader() else { return false }
-        try pass(header, &cursor)
+        try pass(header, .text(field), &cursor)
         return true
     }
 
@@ -16,8 +16,17 @@ extension RDBScanner {
         guard let header = try cursor.stringHeader() else { return false }
         record.key = header
         record.keyPosition = cursor.position + header.size
-        try pass(header, &cursor)
+        if level == .content { beginContent() }
+        if census != nil { keepKey(header, cursor) }
+        try pass(header, .text(.key), &cursor)
         return true
+    }
+
+    /// Keeps the beginning of every key, for whoever wants to name it when its value is read.
+    private mutating func keepKey(_ header: RDBStringHeader, _ cursor: RDBCursor) {
+        record.keyPosition = 0
+        excerpt.begin(header, limit: RDBKey.nameBytesMax)
+        excerpt.append(cursor.bytes(header.size + header.stored).dropFirst(header.size))
     }
 
     /// Keeps the beginning of the key that was read in these bytes, if it was.
@@ -33,7 +42,7 @@ extension RDBScanner {
         guard let header = try cursor.stringHeader() else { return false }
         excerpt.begin(header, limit: limit)
         excerpt.append(cursor.bytes(header.size + header.stored).dropFirst(header.size))
-        try pass(header, &cursor)
+        try pass(header, .text(.auxValue), &cursor)
         return true
     }
 
@@ -48,7 +57,21 @@ extension RDBScanner {
         guard header.length >= least else {
             throw RDBViolation(.packedLength, "\(header.length) bytes where a \(field) has at least \(least)")
         }
-        try pass(header, packed: isPlainNode ? nil : field, &cursor)
+        guard looksInside else {
+            try pass(header, .text(field), &cursor)
+            return true
+        }
+        let form = isPlainNode ? .text(.listNode) : form(of: field)
+        if header.encoding == .plain, cursor.remaining >= header.size + header.stored, !isPlainNode,
+            inspection.glance(at: cursor.bytes(header.size + header.stored, after: header.size), form)
+        {
+            record.packed += UInt64(inspection.values)
+            record.payload += Int64(header.length)
+            cursor.advance(header.size + header.stored)
+            return true
+        }
+        if isPlainNode { record.packed += 1 }
+        try pass(header, form, &cursor)
         return true
     }
 
@@ -64,16 +87,16 @@ extension RDBScanner {
 
     /// Passes over the string of a header, as far as it is at hand.
     ///
-    /// - Parameter packed: the field, if the string is packed data.
     /// - Parameter prefix: how many bytes of the field stand before the header.
     @inline(__always)
     mutating func pass(
         _ header: RDBStringHeader,
-        packed: RDBField? = nil,
+        _ form: StringInspection.Form,
         after prefix: Int = 0,
         _ cursor: inout RDBCursor
     ) throws(RDBViolation) {
-        if level == .deep { inspect(header, packed, at: offset + Int64(cursor.position + prefix)) }
+        if looksInside { inspect(header, form, at: offset + Int64(cursor.position + prefix)) }
+        record.payload += Int64(header.length)
         cursor.advance(prefix + header.size)
         try skip(header.stored, &cursor)
     }
@@ -81,7 +104,7 @@ extension RDBScanner {
     @inline(__always)
     private mutating func skip(_ bytes: Int, _ cursor: inout RDBCursor) throws(RDBViolation) {
         let skipped = min(bytes, cursor.remaining)
-        if level == .deep { try look(at: cursor.bytes(skipped), isEnd: skipped == bytes) }
+        if inspection.isOpen { try look(at: cursor.bytes(skipped), isEnd: skipped == bytes) }
         cursor.advance(skipped)
         record.body = bytes - skipped
     }
@@ -96,46 +119,45 @@ extension RDBScanner {
     }
 }
 
-/// Level deep: what is inside of strings.
+/// Levels deep and content: what is inside of strings.
 extension RDBScanner {
     /// Begins to look into a string, if there is anything to see.
-    private mutating func inspect(_ header: RDBStringHeader, _ packed: RDBField?, at offset: Int64) {
-        let walk = packed.flatMap { packedWalk($0, bytes: header.length) }
-        guard walk != nil || header.encoding == .compressed else { return }
-        inspection.begin(header, walk, at: offset)
+    @inline(__always)
+    private mutating func inspect(_ header: RDBStringHeader, _ form: StringInspection.Form, at offset: Int64) {
+        if case .text = form, header.encoding != .compressed, level != .content { return }
+        inspection.begin(header, form, at: offset)
     }
 
-    private func packedWalk(_ field: RDBField, bytes: Int) -> PackedWalk? {
+    private func form(of field: RDBField) -> StringInspection.Form {
         switch field {
-        case .listpack: .listpack(ListpackWalk(bytes: bytes, shape))
-        case .listNode: .listpack(ListpackWalk(bytes: bytes, .elements))
-        case .ziplist: .ziplist(ZiplistWalk(bytes: bytes, shape))
-        case .intset: .intset(IntsetWalk(bytes: bytes))
-        case .zipmap: .zipmap(ZipmapWalk(bytes: bytes))
-        default: nil
+        case .ziplist: .ziplist(shape)
+        case .intset: .intset
+        case .zipmap: .zipmap
+        case .listNode: .listpack(.list)
+        default: .listpack(shape)
         }
     }
 
     /// What the elements of a listpack or ziplist are in the value that is being read.
     private var shape: PackedShape.Kind {
         switch record.kind {
-        case .stream: .streamNode
-        case .zset: .pairs
+        case .stream: .streamNode(record.stream.lastNode ?? .zero, after: record.stream.lastEntry)
+        case .set: .set
+        case .zset: .scores
         case .hash where record.opcode == 23 || record.opcode == 25: .expiringFields
-        // The values of a hash of a template come without its fields, after the number of the template.
-        case .hash where record.opcode != 30: .pairs
-        default: .elements
+        case .hash where record.opcode == 30: .templateValues
+        case .hash: .fields
+        default: .list
         }
     }
 
     private mutating func look(at bytes: UnsafeRawBufferPointer, isEnd: Bool) throws(RDBViolation) {
-        guard inspection.isOpen else { return }
         do throws(RDBViolation) {
             try inspection.look(at: bytes)
-            if isEnd {
-                try inspection.finish()
-                if record.kind == .stream { record.stream.entries += inspection.streamEntries }
-            }
+            guard isEnd else { return }
+            try inspection.finish()
+            record.packed += UInt64(inspection.values)
+            if inspection.isStreamNode { record.stream.endNode(inspection.node) }
         } catch {
             var violation = error
             violation.offset = inspection.offset

@@ -17,6 +17,8 @@ package struct RDBScanner: Sendable {
     }
 
     let level: RDBLevel
+    /// Whether strings are looked into: at every level but framing.
+    let looksInside: Bool
     let limits: RDBLimits
     var phase = Phase.header
     var grammar = RDBGrammar.redis
@@ -27,7 +29,9 @@ package struct RDBScanner: Sendable {
     var counts = RDBCounts()
     /// The beginning of the key, or of the AUX text, that was read last.
     var excerpt = RDBExcerpt()
-    /// The look into the string that is being read, at level deep.
+    /// What takes note of every key, if anything does.
+    package internal(set) var census: RDBCensus?
+    /// The look into the string that is being read, at levels deep and content.
     var inspection = StringInspection()
     /// Where the first byte stands that is not read yet, in bytes from the start of the RDB.
     var offset: Int64 = 0
@@ -37,9 +41,21 @@ package struct RDBScanner: Sendable {
     private var crc = CRC64()
     private var failure: RDBError?
 
-    package init(level: RDBLevel = .framing, limits: RDBLimits = .init()) {
+    /// - Parameters:
+    ///   - aliveAt: in milliseconds since 1970: keys, and fields of hashes, that expire before are left out of the
+    ///     digest of the content, as a server leaves them out that loads them then. By default none is.
+    ///   - census: takes note of every key, if given.
+    package init(
+        level: RDBLevel = .framing,
+        limits: RDBLimits = .init(),
+        aliveAt: Int64? = nil,
+        census: RDBCensus? = nil
+    ) {
         self.level = level
+        looksInside = level != .framing
         self.limits = limits
+        self.census = census
+        if level == .content { inspection.sink.content = ContentWalk(aliveAt: aliveAt) }
     }
 
     /// Whether the RDB is read to its end, checksum included. Any byte more is an error.

@@ -29,6 +29,8 @@ package struct RDBSummary: Sendable, Hashable {
     package var modules: [String]
     /// How many function libraries.
     package var functions: UInt64
+    /// The digest of the content, at level content.
+    package var content: ContentDigest?
 
     package init(
         version: Int = 0,
@@ -43,7 +45,8 @@ package struct RDBSummary: Sendable, Hashable {
         types: [String: UInt64] = [:],
         records: [UInt8: UInt64] = [:],
         modules: [String] = [],
-        functions: UInt64 = 0
+        functions: UInt64 = 0,
+        content: ContentDigest? = nil
     ) {
         self.version = version
         self.isValkey = isValkey
@@ -58,6 +61,7 @@ package struct RDBSummary: Sendable, Hashable {
         self.records = records
         self.modules = modules
         self.functions = functions
+        self.content = content
     }
 }
 

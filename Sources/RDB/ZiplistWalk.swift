@@ -16,38 +16,36 @@ struct ZiplistWalk {
     /// Where the last element begins that was read.
     private var last = 0
     private var hasEnded = false
-    private var shape: PackedShape
 
     private static let headerBytes = 10
 
-    init(bytes: Int, _ shape: PackedShape.Kind) {
-        self.bytes = bytes
-        self.shape = PackedShape(shape)
-    }
+    init(bytes: Int) { self.bytes = bytes }
 
-    mutating func walk(_ cursor: inout RDBCursor) throws(RDBViolation) {
+    mutating func walk(_ cursor: inout RDBCursor, _ sink: inout ElementSink) throws(RDBViolation) {
         while cursor.remaining > 0 {
             if skipped > 0 {
                 let count = min(skipped, cursor.remaining)
+                if sink.takesBytes { sink.take(cursor.bytes(count)) }
                 skipped -= count
                 advance(count, &cursor)
+                if skipped == 0 { try sink.endText() }
             } else if position == 0 {
                 guard try readHeader(&cursor) else { return }
             } else {
-                guard try readElement(&cursor) else { return }
+                guard try readElement(&cursor, &sink) else { return }
             }
         }
     }
 
-    func finish() throws(RDBViolation) {
+    func finish(_ sink: ElementSink) throws(RDBViolation) {
         guard hasEnded else { throw violation("is cut off") }
-        guard shape.count == 0 || last == tail else {
+        guard sink.shape.count == 0 || last == tail else {
             throw violation("has its last element at byte \(last) and says \(tail)")
         }
-        guard announced == .max || Int(announced) == shape.count else {
-            throw violation("has \(shape.count) elements and announces \(announced)")
+        guard announced == .max || Int(announced) == sink.shape.count else {
+            throw violation("has \(sink.shape.count) elements and announces \(announced)")
         }
-        try shape.finish()
+        try sink.shape.finish()
     }
 
     private mutating func readHeader(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
@@ -63,7 +61,10 @@ struct ZiplistWalk {
         return true
     }
 
-    private mutating func readElement(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
+    private mutating func readElement(
+        _ cursor: inout RDBCursor,
+        _ sink: inout ElementSink
+    ) throws(RDBViolation) -> Bool {
         let first = cursor.byte(0)
         if first == 0xff {
             guard position == bytes - 1 else { throw violation("ends at byte \(position)") }
@@ -74,7 +75,7 @@ struct ZiplistWalk {
         let lengthBytes = first == 0xfe ? 5 : 1
         guard cursor.remaining > lengthBytes else { return false }
         let before = first == 0xfe ? Int(cursor.littleEndian(1, as: UInt32.self) ?? 0) : Int(first)
-        guard before == (shape.count == 0 ? 0 : position - last) else {
+        guard before == (sink.shape.count == 0 ? 0 : position - last) else {
             throw violation("has another length of \(before) in front of the element at byte \(position)")
         }
         guard let (header, text, value) = try decode(cursor.byte(lengthBytes), cursor, lengthBytes) else {
@@ -83,7 +84,7 @@ struct ZiplistWalk {
         guard lengthBytes + header + text < bytes - position else {
             throw violation("has an element of \(lengthBytes + header + text) bytes at byte \(position)")
         }
-        try shape.accept(value.map(PackedElement.integer) ?? .text)
+        try sink.accept(value, text)
         last = position
         skipped = text
         advance(lengthBytes + header, &cursor)

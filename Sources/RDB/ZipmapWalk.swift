@@ -9,18 +9,26 @@ struct ZipmapWalk {
     private var position = 0
     /// How many fields its header announces; 254 if it does not say.
     private var announced: UInt8 = 0
-    private var fields = 0
+    private(set) var fields = 0
+    /// The bytes of the current text that are still to be skipped, and the unused ones after it.
     private var skipped = 0
+    private var unused = 0
     private var isValueNext = false
     private var hasEnded = false
 
     init(bytes: Int) { self.bytes = bytes }
 
-    mutating func walk(_ cursor: inout RDBCursor) throws(RDBViolation) {
+    mutating func walk(_ cursor: inout RDBCursor, _ sink: inout ElementSink) throws(RDBViolation) {
         while cursor.remaining > 0 {
             if skipped > 0 {
                 let count = min(skipped, cursor.remaining)
+                if sink.takesBytes { sink.take(cursor.bytes(count)) }
                 skipped -= count
+                advance(count, &cursor)
+                if skipped == 0 { try sink.endText() }
+            } else if unused > 0 {
+                let count = min(unused, cursor.remaining)
+                unused -= count
                 advance(count, &cursor)
             } else if position == 0 {
                 announced = cursor.byte(0)
@@ -30,7 +38,7 @@ struct ZipmapWalk {
                 hasEnded = true
                 advance(1, &cursor)
             } else {
-                guard try readText(&cursor) else { return }
+                guard try readText(&cursor, &sink) else { return }
             }
         }
     }
@@ -42,22 +50,25 @@ struct ZipmapWalk {
         }
     }
 
-    private mutating func readText(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
+    private mutating func readText(_ cursor: inout RDBCursor, _ sink: inout ElementSink) throws(RDBViolation) -> Bool {
         let first = cursor.byte(0)
         guard first < 255 else { throw violation("has no value at byte \(position)") }
         var header = first == 254 ? 5 : 1
         guard cursor.remaining >= header + (isValueNext ? 1 : 0) else { return false }
-        var text = first == 254 ? Int(cursor.littleEndian(1, as: UInt32.self) ?? 0) : Int(first)
+        let text = first == 254 ? Int(cursor.littleEndian(1, as: UInt32.self) ?? 0) : Int(first)
+        var free = 0
         if isValueNext {
-            text += Int(cursor.byte(header))
+            free = Int(cursor.byte(header))
             header += 1
             fields += 1
         }
-        guard header + text < bytes - position else {
-            throw violation("has a text of \(text) bytes at byte \(position)")
+        guard header + text + free < bytes - position else {
+            throw violation("has a text of \(text + free) bytes at byte \(position)")
         }
         isValueNext.toggle()
+        try sink.accept(nil, text)
         skipped = text
+        unused = free
         advance(header, &cursor)
         return true
     }

@@ -7,7 +7,7 @@ import Testing
 struct RDBDeepTests {
     @Test(
         arguments: Breach.inListpacks + Breach.inOldPackings + Breach.inStreamNodes + Breach.inStreams
-            + Breach.inCompressedStrings
+            + Breach.inCompressedStrings + Breach.ofDuplicates + Breach.ofScores
     )
     func brokenContentIsNamed(breach: Breach) throws {
         let error = try #require(refusal(breach.bytes, level: .deep))
@@ -18,9 +18,23 @@ struct RDBDeepTests {
     }
 
     @Test func everyRuleOfTheLevelIsTried() {
-        let breaches = Breach.inListpacks + Breach.inOldPackings + Breach.inStreamNodes + Breach.inCompressedStrings
-        let rules: Set<RDBRule> = [.listpack, .ziplist, .intset, .zipmap, .packedShape, .streamNode]
+        let breaches =
+            Breach.inListpacks + Breach.inOldPackings + Breach.inStreamNodes + Breach.inCompressedStrings
+            + Breach.ofDuplicates + Breach.ofScores
+        let rules: Set<RDBRule> = [
+            .listpack, .ziplist, .intset, .zipmap, .packedShape, .streamNode, .duplicateElement, .score,
+        ]
         #expect(rules.isSubset(of: Set(breaches.map(\.rule))))
+    }
+
+    @Test(arguments: [Int64(-1), -2, .min])
+    func keysThatExpireBeforeTheEpochAreRefused(expiry: Int64) {
+        var rdb = RDBWriter("REDIS0011")
+        rdb.expire(expiry)
+        rdb.key(0, "key")
+        rdb.string("value")
+        #expect(refusal(rdb.ended(), level: .deep)?.rule == .keyExpiry)
+        #expect(refusal(rdb.ended()) == nil)
     }
 
     /// A key that does not decompress is not named, whether its bytes came at once or not.
@@ -50,7 +64,7 @@ struct RDBDeepTests {
 
     @Test(arguments: [1, 100, 4096, 100_000, .max])
     func longCompressedStringsAreWalkedThrough(chunk: Int) throws {
-        let entries = (0..<20_000).map { "\($0 % 97)-\($0 % 13)" }
+        let entries = (0..<20_000).map { "\($0)-\($0 % 13)" }
         let packed = listpack(entries)
         let compressed = lzf(packed)
         #expect(packed.count > 100_000 && compressed.count < packed.count)
@@ -132,7 +146,7 @@ extension Breach {
         listpackChanged(at: 10, to: 9, "another length behind an element"),
         listpackChanged(at: 10, to: 0x84, "a length behind an element that goes on"),
         Breach(.listpack, "bytes after the end", type: 20, [9, 0, 0, 0, 0, 0, 255, 1, 255]),
-        Breach(.packedShape, "a field without a value", type: 16, listpack(["field", "value", "field"])),
+        Breach(.packedShape, "a field without a value", type: 16, listpack(["field", "value", "other"])),
         Breach(.packedShape, "a member without a score", type: 17, listpack(["member"])),
         Breach(.packedShape, "a field without an expiry", type: 25, listpack(["field", "value"])),
         Breach(.fieldExpiry, "a text", type: 25, listpack(["field", "value", "soon"])),
@@ -217,6 +231,13 @@ extension Breach {
         stream("waiting entries out of order", [2, 1], [[1, 2]]),
         stream("entries of a consumer out of order", [1, 2], [[2, 1]]),
         stream("another length than its nodes have", length: 4, [], []),
+        Breach(.stream, "an entry after the last id") { rdb in
+            rdb.key(15, "key")
+            rdb.length(1)
+            rdb.string(rawID(1, 0))
+            rdb.string(streamNode(["f"], [["1"], ["2"]]))
+            rdb.numbers(2, 0, 9, 0)
+        },
         Breach(.stream, "two nodes with the same id") { rdb in
             rdb.key(15, "key")
             rdb.each([UInt64(5), 5]) { rdb, milliseconds in
@@ -240,6 +261,16 @@ extension Breach {
         node("an entry too few", ["2", "0", "1", "f", "0", "2", "0", "0", "v", "4"]),
         node("an entry too few among deleted ones", ["1", "1", "1", "f", "0", "2", "0", "0", "v", "4"]),
         node("an entry too many", ["0", "0", "1", "f", "0", "2", "0", "0", "v", "4"]),
+        node("two entries with one id", ["2", "0", "1", "f", "0", "2", "0", "0", "v", "4", "2", "0", "0", "v", "4"]),
+        Breach(.streamNode, "an entry before the last one of another node") { rdb in
+            rdb.key(15, "key")
+            rdb.length(2)
+            rdb.string(rawID(1, 0))
+            rdb.string(streamNode(["f"], [["1"], ["2"], ["3"]]))
+            rdb.string(rawID(1, 1))
+            rdb.string(streamNode(["f"], [["1"]]))
+            rdb.numbers(4, 9, 0, 0)
+        },
         node("an entry that is cut off", ["1", "0", "1", "f", "0", "2", "0", "0"]),
     ]
 

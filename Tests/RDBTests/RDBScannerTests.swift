@@ -20,12 +20,13 @@ struct RDBScannerTests {
         let bytes = fixture.bytes
         #expect(try scan(bytes, chunk: size) == scan(bytes))
         #expect(try scan(bytes, level: .deep, chunk: size) == scan(bytes))
+        #expect(try scan(bytes, level: .content, chunk: size) == scan(bytes, level: .content))
     }
 
     @Test(arguments: Fixture.all.filter { $0.bytes.count < 5000 }, RDBLevel.allCases)
     func everySplitGivesTheSame(fixture: Fixture, level: RDBLevel) throws {
         let bytes = fixture.bytes
-        let whole = try scan(bytes)
+        let whole = try scan(bytes, level: level)
         for split in 0...bytes.count {
             var scanner = RDBScanner(level: level)
             try scanner.consume(Array(bytes[..<split]))

@@ -1,41 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A walk through the bytes of packed data, which arrive in pieces. Each form of packed data has its own.
-enum PackedWalk {
-    case listpack(ListpackWalk)
-    case ziplist(ZiplistWalk)
-    case intset(IntsetWalk)
-    case zipmap(ZipmapWalk)
-
-    /// Reads what is whole, and leaves the cursor before what is cut off.
-    mutating func walk(_ cursor: inout RDBCursor) throws(RDBViolation) {
-        switch self {
-        case .listpack(var walk):
-            try walk.walk(&cursor)
-            self = .listpack(walk)
-        case .ziplist(var walk):
-            try walk.walk(&cursor)
-            self = .ziplist(walk)
-        case .intset(var walk):
-            try walk.walk(&cursor)
-            self = .intset(walk)
-        case .zipmap(var walk):
-            try walk.walk(&cursor)
-            self = .zipmap(walk)
-        }
-    }
-
-    /// All bytes were read; what is not complete now never will be.
-    func finish() throws(RDBViolation) {
-        switch self {
-        case .listpack(let walk): try walk.finish()
-        case .ziplist(let walk): try walk.finish()
-        case .intset(let walk): try walk.finish()
-        case .zipmap(let walk): try walk.finish()
-        }
-    }
-}
-
 /// A listpack: its length and the number of its elements, then each element with its own length behind it, then 255
 /// (redis src/listpack.c, `lpValidateIntegrity`).
 struct ListpackWalk {
@@ -50,38 +14,33 @@ struct ListpackWalk {
     /// The length of the current element, which must follow it.
     private var elementBytes = 0
     private var hasEnded = false
-    private var shape: PackedShape
 
-    init(bytes: Int, _ shape: PackedShape.Kind) {
-        self.bytes = bytes
-        self.shape = PackedShape(shape)
-    }
+    init(bytes: Int) { self.bytes = bytes }
 
-    /// How many entries it has, if it is a node of a stream.
-    var streamEntries: UInt64 { shape.streamEntries }
-
-    mutating func walk(_ cursor: inout RDBCursor) throws(RDBViolation) {
+    mutating func walk(_ cursor: inout RDBCursor, _ sink: inout ElementSink) throws(RDBViolation) {
         while cursor.remaining > 0 {
             if skipped > 0 {
                 let count = min(skipped, cursor.remaining)
+                if sink.takesBytes { sink.take(cursor.bytes(count)) }
                 skipped -= count
                 advance(count, &cursor)
+                if skipped == 0 { try sink.endText() }
             } else if position == 0 {
                 guard try readHeader(&cursor) else { return }
             } else if elementBytes > 0 {
                 guard try readLengthBehind(&cursor) else { return }
             } else {
-                guard try readElement(&cursor) else { return }
+                guard try readElement(&cursor, &sink) else { return }
             }
         }
     }
 
-    func finish() throws(RDBViolation) {
+    func finish(_ sink: ElementSink) throws(RDBViolation) {
         guard hasEnded else { throw violation("is cut off") }
-        guard announced == .max || Int(announced) == shape.count else {
-            throw violation("has \(shape.count) elements and announces \(announced)")
+        guard announced == .max || Int(announced) == sink.shape.count else {
+            throw violation("has \(sink.shape.count) elements and announces \(announced)")
         }
-        try shape.finish()
+        try sink.shape.finish()
     }
 
     private mutating func readHeader(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
@@ -93,7 +52,10 @@ struct ListpackWalk {
         return true
     }
 
-    private mutating func readElement(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
+    private mutating func readElement(
+        _ cursor: inout RDBCursor,
+        _ sink: inout ElementSink
+    ) throws(RDBViolation) -> Bool {
         let first = cursor.byte(0)
         if first == 0xff {
             guard position == bytes - 1 else { throw violation("ends at byte \(position)") }
@@ -106,7 +68,7 @@ struct ListpackWalk {
         guard elementBytes < bytes - 1 - position else {
             throw violation("has an element of \(elementBytes) bytes at byte \(position)")
         }
-        try shape.accept(value.map(PackedElement.integer) ?? .text)
+        try sink.accept(value, text)
         skipped = text
         advance(header, &cursor)
         return true
