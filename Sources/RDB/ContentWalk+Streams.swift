@@ -4,8 +4,9 @@ import Crypto
 
 /// What of a stream is remembered until it is complete.
 struct StreamContent {
-    /// The names of the fields that are being read.
+    /// The names of the fields that are being read, and their values.
     var names = ItemHash()
+    var values = ItemHash()
     /// The hash of the names that most entries of the node have.
     fileprivate var shared: SHA256.Digest?
     fileprivate var group: SHA256.Digest?
@@ -39,7 +40,7 @@ extension ContentWalk {
     // MARK: Entries
 
     mutating func beginEntryText(_ role: PackedRole, _ length: Int) {
-        begin(role == .entryValue ? .list : .names, length)
+        begin(role == .entryValue ? .values : .names, length)
     }
 
     /// An element of a node was read, which may complete something.
@@ -52,12 +53,12 @@ extension ContentWalk {
             begin(.entry)
             item.add(node.id)
             stream.names.begin()
-            list.begin()
+            stream.values.begin()
         case .entry where node.isDeleted: break
         case .entry:
             let names = node.hasOwnFields ? stream.names.finished() : stream.shared
             if let names { item.add(names) }
-            item.add(list.finished())
+            item.add(stream.values.finished())
             sum.add(item.finished())
         }
     }

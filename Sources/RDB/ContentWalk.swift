@@ -7,7 +7,7 @@ import Crypto
 /// Of a value only the elements count, in this form, where a text is its length in 8 bytes and its bytes, and integers
 /// have 8 bytes, lowest first:
 ///
-/// - string, list, data of a module: the SHA-256 of all of it;
+/// - string, list, data of a module: all of it, as it follows in the hash of the key;
 /// - set: the sum of the SHA-256 of each member;
 /// - hash: of each field, value and expiry in milliseconds since 1970 (all bits set for none);
 /// - sorted set: of each member and the bits of its score (zero has no sign);
@@ -16,7 +16,7 @@ import Crypto
 struct ContentWalk {
     /// Where the bytes of a text go.
     enum Target {
-        case nowhere, key, item, list, names, template
+        case nowhere, key, item, values, names, template
     }
 
     /// The sum over all keys and libraries.
@@ -29,9 +29,8 @@ struct ContentWalk {
     private var kind = RDBValueKind.string
     private var isExpired = false
     private var key = ItemHash()
-    /// The sum of what has no order, and the hash of what has one.
+    /// The sum of the elements that have no order.
     var sum = DigestSum()
-    var list = ItemHash()
     var item = ItemHash()
     var target = Target.nowhere
     var stream = StreamContent()
@@ -62,7 +61,6 @@ struct ContentWalk {
         key.add(database)
         kind.name.utf8CString.withUnsafeBytes { key.addText(UnsafeRawBufferPointer(rebasing: $0.dropLast())) }
         key.add(expiry.map(UInt64.init(bitPattern:)) ?? .max)
-        list.begin()
         sum = DigestSum()
         isFieldNext = true
         fieldExpiry = nil
@@ -74,7 +72,7 @@ struct ContentWalk {
     mutating func endKey() {
         if isExpired || (fields.seen > 0 && fields.alive == 0) { return }
         switch kind {
-        case .string, .list, .module: key.add(list.finished())
+        case .string, .list, .module: break
         case .set, .hash, .zset, .stream, .array: sum.bytes.withUnsafeBytes { key.add($0) }
         }
         total.add(key.finished())
@@ -92,7 +90,7 @@ struct ContentWalk {
             item.add(UInt8(0xf5))
             begin(.item, length)
         case .groupName, .consumerName: beginName(field, length)
-        case .moduleData: begin(.list, length)
+        case .moduleData: begin(.key, length)
         case .arrayElement: begin(.item, length)
         case .templateName:
             templates.beginName()
@@ -104,7 +102,7 @@ struct ContentWalk {
 
     private mutating func beginElement(_ length: Int) {
         switch kind {
-        case .string, .list: begin(.list, length)
+        case .string, .list: begin(.key, length)
         case .set: beginText(.member, length)
         case .zset: beginText(.member, length)
         case .hash where templates.isInUse: beginText(.element, length)
@@ -123,7 +121,7 @@ struct ContentWalk {
         case .element where templates.isInUse:
             beginTemplateValue()
             begin(.item, length)
-        case .element: begin(.list, length)
+        case .element: begin(.key, length)
         case .sharedName, .entryName, .entryValue: beginEntryText(role, length)
         case .score, .expiry, .control: target = .nowhere
         }
@@ -134,7 +132,7 @@ struct ContentWalk {
         switch target {
         case .key: key.add(UInt64(length))
         case .item: item.add(UInt64(length))
-        case .list: list.add(UInt64(length))
+        case .values: stream.values.add(UInt64(length))
         case .names: stream.names.add(UInt64(length))
         case .nowhere, .template: break
         }
@@ -145,7 +143,7 @@ struct ContentWalk {
         case .nowhere: break
         case .key: key.add(bytes)
         case .item: item.add(bytes)
-        case .list: list.add(bytes)
+        case .values: stream.values.add(bytes)
         case .names: stream.names.add(bytes)
         case .template: templates.take(bytes)
         }
@@ -196,8 +194,8 @@ struct ContentWalk {
 
     /// A number in the data of a module, after its kind; or its type, which says who reads the data.
     mutating func module(_ kind: UInt64, _ value: UInt64? = nil) {
-        list.add(kind)
-        if let value { list.add(value) }
+        key.add(kind)
+        if let value { key.add(value) }
     }
 
     /// An element of an array begins, and its text follows.
