@@ -63,9 +63,9 @@ extension RDBScanner {
         }
         let form = isPlainNode ? .text(.listNode) : form(of: field)
         if header.encoding == .plain, cursor.remaining >= header.size + header.stored, !isPlainNode,
-            inspection.glance(at: cursor.bytes(header.size + header.stored, after: header.size), form)
+            let values = inspection.glance(at: cursor.bytes(header.size + header.stored, after: header.size), form)
         {
-            record.packed += UInt64(inspection.values)
+            record.packed += UInt64(values)
             record.payload += Int64(header.length)
             cursor.advance(header.size + header.stored)
             return true
@@ -128,6 +128,8 @@ extension RDBScanner {
         inspection.begin(header, form, at: offset)
     }
 
+    // Without inlining, the whole scanner would be copied for the call.
+    @inline(__always)
     private func form(of field: RDBField) -> StringInspection.Form {
         switch field {
         case .ziplist: .ziplist(shape)
@@ -139,6 +141,7 @@ extension RDBScanner {
     }
 
     /// What the elements of a listpack or ziplist are in the value that is being read.
+    @inline(__always)
     private var shape: PackedShape.Kind {
         switch record.kind {
         case .stream: .streamNode(record.stream.lastNode ?? .zero, after: record.stream.lastEntry)

@@ -74,6 +74,7 @@ struct StringInspection {
     }
 
     /// How many elements of the value were in the packed data that was read last.
+    @inline(__always)
     var values: Int {
         if let glanced { return glanced }
         return switch form {
@@ -84,18 +85,18 @@ struct StringInspection {
         }
     }
 
+    @inline(__always)
     var isStreamNode: Bool { if case .listpack(.streamNode) = form { true } else { false } }
 
     /// The node of a stream that was read last.
+    @inline(__always)
     var node: StreamNodeShape { sink.shape.node }
 
     /// Looks at packed data that lies at hand as a whole, uncompressed: fast, and sure only of what is right.
     ///
-    /// - Returns: whether all is right, so that no walk is needed.
-    mutating func glance(at bytes: UnsafeRawBufferPointer, _ form: Form) -> Bool {
-        guard sink.content == nil, let count = glance.count(of: bytes, form) else { return false }
-        glanced = count
-        return true
+    /// - Returns: how many elements of the value there are if all is right, so that no walk is needed.
+    mutating func glance(at bytes: UnsafeRawBufferPointer, _ form: Form) -> Int? {
+        sink.content == nil ? glance.count(of: bytes, form) : nil
     }
 
     /// Looks at the next stored bytes of the string.
@@ -151,7 +152,10 @@ struct StringInspection {
             sink.content?.take(bytes)
             return
         }
-        if bytes.count == length, glance(at: bytes, form) { return }
+        if bytes.count == length {
+            glanced = glance(at: bytes, form)
+            if glanced != nil { return }
+        }
         var rest = bytes
         while !carry.isEmpty, !rest.isEmpty {
             let old = carry.count
