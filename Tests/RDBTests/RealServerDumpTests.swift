@@ -18,6 +18,10 @@ struct RealServerDumpTests {
             #expect(try scan(dump, chunk: 7) == summary)
             #expect(try scan(dump, level: .deep) == summary)
             #expect(try scan(dump, level: .deep, chunk: 1000) == summary)
+            var content = try scan(dump, level: .content, chunk: 1000)
+            #expect(content.content != nil)
+            content.content = nil
+            #expect(content == summary)
             try await expectAgreement(summary, dump, server)
             #expect(summary.hasChecksum == (form != .withoutChecksum))
             #expect(summary.functions == (flavour.hasFunctions ? 1 : 0))
@@ -25,6 +29,27 @@ struct RealServerDumpTests {
             #expect(missing.isEmpty, "the dump should hold records of types \(missing.sorted())")
             try await checkWithTool(server)
         }
+    }
+
+    /// docs/rdb.md says which value types stem from which server: exactly these occur, over all ways of writing.
+    @Test(arguments: RedisFlavour.allCases)
+    func everyCellIsTried(flavour: RedisFlavour) async throws {
+        let types: Set<UInt8> =
+            switch flavour {
+            case .redis62: [0, 2, 4, 5, 11, 12, 13, 14, 15]
+            case .redis70: [0, 2, 4, 5, 11, 16, 17, 18, 19]
+            case .valkey91: [0, 2, 4, 5, 11, 16, 17, 18, 20, 21, 22]
+            }
+        var found: Set<UInt8> = []
+        for form in [DumpForm.packed, .elementByElement] {
+            try await withRedis(flavour, .with { $0.config = form.config(flavour) }) { server in
+                try await Dataset.with { $0.scale = 0.05 }.load(into: server)
+                try await server.loadRarities()
+                let summary = try scan(try await server.dump(), level: .deep)
+                found.formUnion(summary.records.keys.filter { $0 < 64 })
+            }
+        }
+        #expect(found == types)
     }
 
     @Test(arguments: RedisFlavour.allCases)
