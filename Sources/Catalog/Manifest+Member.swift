@@ -80,6 +80,10 @@ extension Manifest {
         package var modules: [String]
         /// Libraries of functions.
         package var functions: UInt64
+        /// How closely it was read before it was committed: a raw value of `RDBLevel`. Absent: `deep`.
+        package var proof: String?
+        /// What the dataset says, apart from how it is written (`ContentDigest`), where it was read at level content.
+        package var contentDigest: String?
 
         package init(
             version: Int,
@@ -92,7 +96,9 @@ extension Manifest {
             types: [String: UInt64],
             usedMemory: Int64?,
             modules: [String],
-            functions: UInt64
+            functions: UInt64,
+            proof: String? = nil,
+            contentDigest: String? = nil
         ) {
             self.version = version
             self.bytes = bytes
@@ -105,6 +111,8 @@ extension Manifest {
             self.usedMemory = usedMemory
             self.modules = modules
             self.functions = functions
+            self.proof = proof
+            self.contentDigest = contentDigest
         }
 
         package var keyCount: UInt64 { keys.values.reduce(0, &+) }

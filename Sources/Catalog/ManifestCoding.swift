@@ -102,6 +102,13 @@ extension Manifest {
         else {
             throw broken(member, "a size or a digest in it cannot be one")
         }
+        // Later definitions of the digest have another number; this program compares only those that it makes.
+        if let digest = rdb.contentDigest {
+            let parts = digest.split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count == 2, UInt64(parts[0]) != nil, Self.isDigest(String(parts[1])) else {
+                throw broken(member, "its content digest cannot be one")
+            }
+        }
     }
 
     private static func isDigest(_ text: String) -> Bool {

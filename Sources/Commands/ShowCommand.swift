@@ -81,6 +81,7 @@ struct ManifestText {
                 + ", \(Quantity.count(rdb.expires)) with an expiry",
         ]
         if !rdb.types.isEmpty { lines.append("  types     \(listed(rdb.types.sorted { $0.key < $1.key }) { $0 })") }
+        if let digest = rdb.contentDigest { lines.append("  content   \(digest)") }
         if rdb.functions > 0 { lines.append("  functions \(rdb.functions) libraries") }
         if !rdb.modules.isEmpty { lines.append("  modules   \(rdb.modules.joined(separator: ", "))") }
         return lines

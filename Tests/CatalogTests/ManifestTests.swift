@@ -23,7 +23,9 @@ struct ManifestTests {
             types: ["string": 4],
             usedMemory: 1000,
             modules: [],
-            functions: 1
+            functions: 1,
+            proof: "content",
+            contentDigest: "1:" + String(repeating: "0c", count: 32)
         )
         good.stored = .init(
             key: "prod.redis/20261122T153000Z-7f3a/redis-1.rdb.zst",
@@ -59,6 +61,16 @@ struct ManifestTests {
         #expect(try Manifest(decoding: Array(later.utf8)) == Self.sample())
     }
 
+    /// Written before there were levels, or by a program that makes another digest.
+    @Test(arguments: [(nil, nil), ("deep", nil), ("content", "2:" + String(repeating: "0c", count: 32))])
+    func proofsOfOtherProgramsAreRead(proof: String?, digest: String?) throws {
+        var manifest = try Self.sample()
+        manifest.members[0].rdb?.proof = proof
+        manifest.members[0].rdb?.contentDigest = digest
+        let bytes = try manifest.encoded()
+        #expect(try Manifest(decoding: bytes) == manifest)
+    }
+
     @Test func everyTruncationIsRefused() throws {
         let bytes = try Self.sample().encoded()
         for length in 0..<(bytes.count - 2) {
@@ -87,6 +99,7 @@ struct ManifestTests {
         ("\"bytes\" : 300", "\"bytes\" : 9223372036854775807"), ("\"save\" : 0.25", "\"save\" : 1e300"),
         ("\"save\" : 0.25", "\"save\" : -1"),
         (String(repeating: "0a", count: 32), String(repeating: "0A", count: 32)),
+        (String(repeating: "0c", count: 32), "short"), ("\"1:0c", "\"0c"), ("\"1:0c", "\"x:0c"), ("\"1:0c", "\"1:1:0c"),
         (String(repeating: "0b", count: 32), "short"), ("2026-11-22T15:30:00Z", "yesterday"),
         ("20261122T153000Z-7f3a\",", "latest\","),
     ])
