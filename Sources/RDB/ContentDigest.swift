@@ -66,6 +66,8 @@ struct ItemHash {
 
     /// Eight bytes, lowest first.
     mutating func add(_ number: UInt64) {
+        // A value may be nothing but numbers, or texts of no bytes.
+        if gathered.count >= Self.gatheredBytesMax { hashGathered() }
         withUnsafeBytes(of: number.littleEndian) { gathered.append(contentsOf: $0) }
     }
 
@@ -90,9 +92,14 @@ struct ItemHash {
             gathered.append(contentsOf: bytes)
             return
         }
+        hashGathered()
+        hash?.update(bufferPointer: bytes)
+    }
+
+    private mutating func hashGathered() {
         var hash = hash ?? SHA256()
+        self.hash = nil
         gathered.withUnsafeBytes { hash.update(bufferPointer: $0) }
-        hash.update(bufferPointer: bytes)
         self.hash = hash
         gathered.removeAll(keepingCapacity: true)
     }

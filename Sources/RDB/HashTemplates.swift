@@ -4,6 +4,8 @@
 struct HashTemplates {
     /// Beyond so many bytes of names, no digest can be made: they would have to be kept.
     private static let bytesMax = 16 << 20
+    /// What a name takes beside its bytes: its header, and its place among the others.
+    private static let nameBytes = 40
 
     private var names: [UInt64: [[UInt8]]] = [:]
     private var bytes = 0
@@ -27,7 +29,11 @@ struct HashTemplates {
         names[id] = []
     }
 
-    mutating func beginName() { names[described, default: []].append([]) }
+    mutating func beginName() {
+        bytes += Self.nameBytes
+        guard areComplete else { return }
+        names[described, default: []].append([])
+    }
 
     mutating func take(_ piece: UnsafeRawBufferPointer) {
         bytes += piece.count
