@@ -6,7 +6,7 @@ import TestParts
 import Testing
 
 /// The estimate of memory against servers that hold the data.
-struct RDBMemoryTests {
+struct RDBEmptyPartTests {
     @Test(arguments: RedisFlavour.allCases, MemoryLoad.allCases)
     func theEstimateIsNearWhatAServerUses(flavour: RedisFlavour, load: MemoryLoad) async throws {
         try await withRedis(flavour) { server in
@@ -20,7 +20,10 @@ struct RDBMemoryTests {
             let census = try #require(scanner.census)
             let ratio = Double(census.memoryBytes) / Double(used)
             let allocator = try await server.info("memory")["mem_allocator"] ?? ""
-            #expect((0.5...0.6).contains(ratio), "\(flavour) \(load): \(census.memoryBytes) for \(used) by \(allocator) = \(ratio)")
+            #expect(
+                (0.5...0.6).contains(ratio),
+                "\(flavour) \(load): \(census.memoryBytes) for \(used) by \(allocator) = \(ratio)"
+            )
             #expect(census.encodings.keys.contains { load.valueTypes.contains($0) }, "\(census.encodings.keys)")
         }
     }
