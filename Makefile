@@ -2,11 +2,13 @@
 #
 # The only door. `make test` is what CI runs; on a bare Debian 12 with Swift 6.2 or later it installs what it needs.
 
-.PHONY: help demo test bench check fmt lint docs build deps parts clean toolchain
+.PHONY: help demo test fuzz fuzz-seeds fuzz-merge bench check fmt lint docs build deps parts clean toolchain
 .DEFAULT_GOAL := help
 
 SWIFT ?= swift
 REDOUBT := .build/release/redoubt
+FUZZER := .build-fuzz/release/redoubt-fuzz
+FUZZ_SECONDS ?= 120
 SOURCES := Package.swift Sources Tests
 
 # What a build needs, and what the tests run beside it (the rest of that is in Tests/requirements.txt).
@@ -17,6 +19,7 @@ TEST_PACKAGES := $(DEMO_PACKAGES) gzip openssl python3 python3-venv strace zstd
 help:
 	@echo 'make demo    build redoubt, and back up and restore a Redis before your eyes'
 	@echo 'make test    everything that CI runs: lint, build, all tests'
+	@echo 'make fuzz    hostile input: libFuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS) (Tests/Fuzz/README.md)'
 	@echo 'make bench   what a backup costs, beside the standard tools'
 	@echo 'make check   the quick gate: lint, build, architecture'
 	@echo 'make fmt     format the sources'
@@ -41,6 +44,22 @@ bench: toolchain deps parts
 test: toolchain deps parts lint
 	$(SWIFT) build -c release --build-tests
 	$(SWIFT) test -c release --skip-build --disable-xctest --experimental-maximum-parallelization-width 4
+
+# Nothing is written into the repository: inputs that reach something new stay in .build-fuzz, for the next run.
+fuzz: $(FUZZER)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) bash Tests/Fuzz/run.sh $(FUZZER) .build-fuzz/work
+
+# Adds to the corpus what earlier runs found to reach more.
+fuzz-merge: $(FUZZER)
+	bash Tests/Fuzz/run.sh $(FUZZER) .build-fuzz/work merge
+
+# Writes the seeds of the corpus anew, from the fixtures of the tests.
+fuzz-seeds: toolchain deps
+	REDOUBT_WRITE_CORPUS=1 $(SWIFT) test --disable-xctest --filter '^RDBTests\.FuzzCorpusTests'
+
+.PHONY: $(FUZZER)
+$(FUZZER): toolchain deps
+	REDOUBT_FUZZ=1 $(SWIFT) build -c release --scratch-path .build-fuzz --product redoubt-fuzz
 
 check: toolchain deps lint
 	$(SWIFT) build -c release --build-tests
@@ -73,7 +92,7 @@ parts: .venv/complete
 	touch $@
 
 clean:
-	rm -rf .build .venv
+	rm -rf .build .build-fuzz .venv
 
 toolchain:
 	@command -v $(SWIFT) >/dev/null || { echo 'swift is not installed: see https://www.swift.org/install/linux/' >&2; exit 1; }

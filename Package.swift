@@ -5,9 +5,14 @@ import PackageDescription
 /// Warnings are errors, in every target of this package.
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
+/// `make fuzz` sets it: what reads bytes that nobody vouches for is then built for libFuzzer, and for nothing else.
+let isFuzzing = Context.environment["REDOUBT_FUZZ"] != nil
+let sanitizers = "-sanitize=fuzzer,address"
+
 /// A target of the library: what it may import stands here, and Tests/ArchitectureTests holds it.
-func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+func module(_ name: String, _ dependencies: [Target.Dependency], isFuzzed: Bool = false) -> Target {
+    let instrumented: [SwiftSetting] = isFuzzing && isFuzzed ? [.unsafeFlags([sanitizers])] : []
+    return .target(name: name, dependencies: dependencies, swiftSettings: strict + instrumented)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -21,6 +26,22 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+/// The program that libFuzzer drives; it exists for `make fuzz` only.
+let fuzzing: [Target] =
+    !isFuzzing
+    ? []
+    : [
+        .systemLibrary(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
+        .executableTarget(
+            name: "redoubt-fuzz",
+            dependencies: ["CFuzzer", "FuzzOracle"],
+            path: "Tests/Fuzz",
+            exclude: ["CFuzzer", "README.md", "compression.dict", "corpus", "rdb.dict", "resp.dict", "run.sh"],
+            swiftSettings: strict + [.unsafeFlags([sanitizers])],
+            linkerSettings: [.unsafeFlags([sanitizers, "-use-ld=lld"])]
+        ),
+    ]
 
 let package = Package(
     name: "redoubt",
@@ -49,9 +70,9 @@ let package = Package(
 
         // Level 1: values and formats, no I/O.
         module("ByteStreams", ["Failures", crypto]),
-        module("Compression", ["Failures", "CZlib", "CZstd"]),
-        module("RedisProtocol", ["Failures"]),
-        module("RDB", ["CChecksum", crypto]),
+        module("Compression", ["Failures", "CZlib", "CZstd"], isFuzzed: true),
+        module("RedisProtocol", ["Failures"], isFuzzed: true),
+        module("RDB", ["CChecksum", crypto], isFuzzed: true),
 
         // Level 2: the only importer of libcurl.
         module("HTTPTransport", ["Failures", "ByteStreams", "CCurl"]),
@@ -100,6 +121,14 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        // What must hold whatever the bytes are, for `make fuzz` and for the tests that replay its corpus.
+        .target(
+            name: "FuzzOracle",
+            dependencies: ["Compression", "Failures", "RDB", "RedisProtocol"],
+            path: "Tests/FuzzOracle",
+            swiftSettings: strict
+        ),
+
         tests("ArchitectureTests", []),
         tests("FailuresTests", ["Failures"]),
         tests("TestPartsTests", ["TestParts"]),
@@ -127,5 +156,5 @@ let package = Package(
         ),
         tests("CommandsTests", ["Commands", "Failures", argumentParser]),
         tests("EndToEndTests", ["TestParts"]),
-    ]
+    ] + fuzzing
 )

@@ -14,7 +14,7 @@ struct RDBWriter {
     private(set) var bytes: [UInt8] = []
     private(set) var lengths: [(kind: LengthKind, range: Range<Int>)] = []
 
-    private let hasChecksum: Bool
+    let hasChecksum: Bool
 
     /// - Parameter magic: with the version.
     init(_ magic: String) {
