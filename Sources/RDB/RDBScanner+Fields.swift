@@ -186,7 +186,10 @@ extension RDBScanner {
     }
 
     private mutating func readFunctionLibrary(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
-        guard try readText(.functionLibrary, &cursor) else { return false }
+        guard let header = try cursor.stringHeader() else { return false }
+        // The beginning of the code names the library.
+        if census != nil { keepBeginning(header, cursor) }
+        try pass(header, .text(.functionLibrary), &cursor)
         summary.functions += 1
         return true
     }

@@ -15,12 +15,23 @@ package struct RDBKey: Sendable {
     package let encoding: UInt8
     /// How many bytes the record takes in the RDB, without its expiry.
     package let bytes: Int64
-    /// How many bytes its strings have, decompressed, the name included.
+    /// How many bytes its strings have, decompressed, the name included. An integer has 1, 2 or 4.
     package let payloadBytes: Int64
+    /// How many of them the name has.
+    package let nameBytes: Int64
     /// How many elements, fields, members or entries; one for a string; zero for the value of a module.
     package let elements: UInt64
+    /// How many elements or nodes stand one after the other; the elements of a packed value and of a node count as one.
+    package let parts: UInt64
     /// When it expires, in milliseconds since 1970.
     package let expiry: Int64?
+    /// When the snapshot was taken, in milliseconds since 1970, if it says so.
+    package let snapshotTime: Int64?
+}
+
+extension RDBKey {
+    /// Whether it holds elements: not so a string, and not the value of a module, as far as a scanner can see.
+    var isCollection: Bool { encoding != 0 && encoding != 7 }
 }
 
 extension RDBScanner {
@@ -47,8 +58,11 @@ extension RDBScanner {
             encoding: record.opcode,
             bytes: end - record.offset,
             payloadBytes: record.payload,
+            nameBytes: Int64(record.key.length),
             elements: elements,
-            expiry: counts.expiry
+            parts: record.times,
+            expiry: counts.expiry,
+            snapshotTime: counts.createdAt
         )
     }
 
@@ -58,6 +72,7 @@ extension RDBScanner {
         case .stream: record.stream.length
         case .module: 0
         case .array: record.elements
+        case .hash where record.opcode == 32: record.elements
         case .list, .set, .zset, .hash: isPacked ? record.packed : record.times
         }
     }

@@ -83,7 +83,11 @@ extension RDBScanner {
 
     private mutating func endRecord(at end: Int64) throws(RDBViolation) {
         counts.records[Int(record.opcode)] += 1
-        if record.role == .value { try endKey(at: end) }
+        if record.role == .value {
+            try endKey(at: end)
+        } else if record.opcode == 245 {
+            census?.add(libraryOf: excerpt.beginning(limit: RDBKey.nameBytesMax))
+        }
         record.end()
     }
 

@@ -17,13 +17,13 @@ extension RDBScanner {
         record.key = header
         record.keyPosition = cursor.position + header.size
         if level == .content { beginContent() }
-        if census != nil { keepKey(header, cursor) }
+        if census != nil { keepBeginning(header, cursor) }
         try pass(header, .text(.key), &cursor)
         return true
     }
 
-    /// Keeps the beginning of every key, for whoever wants to name it when its value is read.
-    private mutating func keepKey(_ header: RDBStringHeader, _ cursor: RDBCursor) {
+    /// Keeps the beginning of a string for the census: of every key, to name it when its value is read.
+    mutating func keepBeginning(_ header: RDBStringHeader, _ cursor: RDBCursor) {
         record.keyPosition = 0
         excerpt.begin(header, limit: RDBKey.nameBytesMax)
         excerpt.append(cursor.bytes(header.size + header.stored).dropFirst(header.size))

@@ -50,6 +50,11 @@ extension RDBServer {
         return releases.last { ($0.major, $0.minor) <= (major, minor) }?.rdbVersion ?? 1
     }
 
+    /// The releases in which something changed for the loading of an RDB, the oldest first.
+    package static func releases(of product: Product) -> [RDBServer] {
+        (product == .redis ? redisReleases : valkeyReleases).map { RDBServer(product, $0.major, $0.minor) }
+    }
+
     private typealias Release = (major: Int, minor: Int, rdbVersion: Int)
 
     private static let redisReleases: [Release] = [
