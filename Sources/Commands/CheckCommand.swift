@@ -10,11 +10,30 @@ struct CheckCommand: RunnableCommand {
         commandName: "check",
         abstract: "Find out beforehand whether a backup would work here, with these rights.",
         discussion:
-            "Nothing is saved or changed; with --to, one small object is written to the store and removed again."
+            """
+            Nothing is saved or changed; with --to, one small object is written to the store and removed again. With \
+            --config, a configuration is read as a server would read it, before a server does.
+            """
     )
 
     @Option(help: ArgumentHelp("Store to look at too: file:///dir or s3://bucket/prefix.", valueName: "url"))
     var to: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A redis.conf to look at too: directives that do not exist, with what was meant. Repeatable.",
+            valueName: "file"
+        )
+    )
+    var config: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "With --config: a directive that is right although redoubt does not know it.",
+            valueName: "directive"
+        )
+    )
+    var acceptDirective: [String] = []
 
     @Option(help: "How the snapshots would be taken.")
     var source: SnapshotMethod = .replication
@@ -28,8 +47,8 @@ struct CheckCommand: RunnableCommand {
     @OptionGroup(title: "Output") var outputs: OutputOptions
 
     func validate() throws {
-        if servers.endpoint.isEmpty && to == nil {
-            throw ValidationError("give an --endpoint, a store with --to, or both")
+        if servers.endpoint.isEmpty && to == nil && config.isEmpty {
+            throw ValidationError("give an --endpoint, a store with --to, a file with --config, or several of them")
         }
         if (source == .volume) != (dataDir != nil) {
             throw ValidationError("--source volume and --data-dir need each other")
@@ -40,6 +59,9 @@ struct CheckCommand: RunnableCommand {
         let session = outputs.session()
         let check = Check(logger: session.logger)
         var findings: [Check.Finding] = []
+        for path in config {
+            findings += await Check.run(configuration: path, accepting: Set(acceptDirective.map { $0.lowercased() }))
+        }
         let members = try MemberFactory(
             servers: servers,
             fitness: fitness,
@@ -60,7 +82,7 @@ struct CheckCommand: RunnableCommand {
         try session.result(report.text, report)
         guard let code = findings.compactMap(\.code).first else { return .done }
         let count = findings.filter { $0.verdict == .bad }.count
-        throw Failure(code, "check: \(count) of \(findings.count) findings would make a backup fail")
+        throw Failure(code, "check: \(count) of \(findings.count) findings stand in the way")
     }
 }
 

@@ -25,6 +25,14 @@ extension ServerConfiguration {
         }
     }
 
+    /// The text of a configuration file, without what it includes.
+    ///
+    /// - Throws: `.configuration` for a file that is not there; `.permissionDenied`, `.inputOutput` for one that cannot
+    ///   be read.
+    package static func text(path: String) async throws -> Source {
+        try await BlockingCalls.run { try read(path) }
+    }
+
     private static func read(_ path: String) throws -> Source {
         do throws(Errno) {
             let bytes = try FolderCalls().contents(ofFile: path, bytesMax: fileBytesMax)
