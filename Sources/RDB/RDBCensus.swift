@@ -51,7 +51,7 @@ package struct RDBCensus: Sendable {
     /// The function libraries, as far as there was room.
     package private(set) var libraries: [RDBFunctionLibrary] = []
     /// How the server that wrote the snapshot lays out its keys.
-    package var memory = RDBMemory()
+    package internal(set) var memory = RDBMemory()
 
     /// One for each value type.
     private var tallies = [Tally](repeating: Tally(), count: 256)

@@ -12,7 +12,7 @@ extension RDBScanner {
             summary.aux.count < limits.auxFieldsMax || summary.aux[name] != nil
         else { return true }
         summary.aux[name] = String(decoding: value, as: UTF8.self)
-        if name == "valkey-ver" { census?.memory.setLayout(valkeyVersion: summary.aux[name] ?? "") }
+        if name.hasSuffix("-ver") { census?.memory.setServer(summary) }
         if name == "ctime" { counts.createdAt = summary.createdAtSeconds.flatMap(milliseconds) }
         return true
     }
