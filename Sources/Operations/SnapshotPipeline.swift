@@ -11,13 +11,13 @@ import Synchronization
 
 /// The one line that every snapshot runs through, in either direction; every byte is seen by all of its stages.
 ///
-///     record    server ─▶ scanner, SHA-256 ─▶ compression ─▶ SHA-256 ─▶ store (staged)
-///     replay    store ─▶ SHA-256 ─▶ decompression ─▶ scanner, SHA-256 ─▶ reader
+///     record    server ─▶ SHA-256 ═▶ scanner ═▶ compression ─▶ SHA-256 ─▶ store (staged)
+///     replay    store ─▶ SHA-256 ═▶ decompression ─▶ SHA-256 ═▶ scanner ─▶ reader
 ///
-/// The two halves of the line run in tasks of their own, a few chunks apart: memory is bounded by constants.
+/// The stages at either side of a ═▶ run in tasks of their own, a few chunks apart: memory is bounded by constants.
 package enum SnapshotPipeline {
-    /// How many chunks the first half may be ahead of the second.
-    static let chunksAhead = 4
+    /// How many chunks a task may be ahead of the next one.
+    package static let chunksAhead = 4
 
     /// A snapshot that is staged in the store, and proven.
     struct Recorded: Sendable {
@@ -43,20 +43,12 @@ package enum SnapshotPipeline {
     ) async throws -> Recorded {
         let prover = SnapshotProver(subject)
         let storedDigest = Mutex(SHA256Digest())
-        let proven = snapshot.bytes.transformed(
-            { chunk in
-                try prover.observe(chunk)
-                meter.advance(by: chunk.count)
-                return chunk
-            },
-            finish: {
-                try prover.finish()
-                return []
-            }
-        )
-        let staged = try await proven.withOverlap(depth: chunksAhead) { raw in
-            try await compression.compressed(raw) { stored in
-                try await stage(stored.observed { chunk in storedDigest.withLock { $0.update(chunk) } })
+        let staged = try await prover.proving(snapshot.bytes) { proven in
+            let counted = proven.observed { meter.advance(by: $0.count) }
+            return try await counted.withOverlap(depth: chunksAhead) { raw in
+                try await compression.compressed(raw) { stored in
+                    try await stage(stored.observed { chunk in storedDigest.withLock { $0.update(chunk) } })
+                }
             }
         }
         do {
@@ -111,21 +103,15 @@ package enum SnapshotPipeline {
         )
         return try await held.withOverlap(depth: chunksAhead) { compressed in
             let raw = try decompressed(compressed, object.compression, bytesMax: expected.bytes)
-            return try await reader(
-                raw.transformed(
-                    { chunk in
-                        try prover.observe(chunk)
-                        meter.advance(by: chunk.count)
-                        return chunk
-                    },
-                    finish: {
-                        if let difference = expected.difference(from: try prover.finish()) {
-                            throw Failure(.digestMismatch, "verify \(subject): \(difference)")
-                        }
-                        return []
-                    }
-                )
-            )
+            return try await prover.proving(
+                raw,
+                accept: { proof in
+                    guard let difference = expected.difference(from: proof) else { return }
+                    throw Failure(.digestMismatch, "verify \(subject): \(difference)")
+                }
+            ) { proven in
+                try await reader(proven.observed { meter.advance(by: $0.count) })
+            }
         }
     }
 }

@@ -15,45 +15,72 @@ package struct SnapshotProof: Sendable, Hashable {
 }
 
 /// Sees every uncompressed byte of a snapshot on its way: scans it as an RDB and takes its SHA-256.
-final class SnapshotProver: Sendable {
-    private struct State {
-        var scanner: RDBScanner
-        var digest = SHA256Digest()
-        var proof: SnapshotProof?
-    }
-
-    private let state = Mutex(State(scanner: RDBScanner(level: .deep)))
+///
+/// Neither waits for the other: the digest is a chain of dependent instructions that nothing but another core can
+/// overlap, and takes about as long as the scanner.
+package final class SnapshotProver: Sendable {
+    private let digest = Mutex(SHA256Digest())
+    private let scanner: Mutex<RDBScanner>
+    private let proven = Mutex<SnapshotProof?>(nil)
     private let subject: String
 
-    /// - Parameter subject: whose snapshot it is, for messages: `the snapshot of redis-1`.
-    init(_ subject: String) {
+    /// - Parameters:
+    ///   - subject: whose snapshot it is, for messages: `the snapshot of redis-1`.
+    ///   - level: how closely the scanner looks.
+    package init(_ subject: String, level: RDBLevel = .deep) {
         self.subject = subject
+        scanner = Mutex(RDBScanner(level: level))
     }
 
-    /// - Throws: `.corruptSnapshot`, `.trailingBytes`.
-    func observe(_ chunk: [UInt8]) throws {
-        try state.withLock { state in
+    /// Gives `body` the same chunks, which are digested in a task of their own, a few chunks ahead, and scanned when
+    /// they are read. Called once.
+    ///
+    /// The stream comes to its end only when the snapshot is proven. Before, it throws what `raw` throws, after the
+    /// chunks before it; `.corruptSnapshot`, `.trailingBytes`, `.unsupported` at the first chunk that breaks a rule;
+    /// `.truncated` when the RDB is not at its end, and what `accept` throws.
+    /// - Parameter accept: called once, with the proof, before the stream ends.
+    package func proving<Result: Sendable>(
+        _ raw: ByteStream,
+        accept: @escaping @Sendable (SnapshotProof) throws -> Void = { _ in },
+        _ body: (ByteStream) async throws -> Result
+    ) async throws -> Result {
+        let digested = raw.observed { chunk in self.digest.withLock { $0.update(chunk) } }
+        return try await digested.withOverlap(depth: SnapshotPipeline.chunksAhead) { digested in
+            try await body(
+                digested.transformed(
+                    { chunk in
+                        try self.scan(chunk)
+                        return chunk
+                    },
+                    finish: {
+                        try accept(try self.finish())
+                        return []
+                    }
+                )
+            )
+        }
+    }
+
+    /// The proof, once the stream has come to its end.
+    package var proof: SnapshotProof? { proven.withLock { $0 } }
+
+    private func scan(_ chunk: [UInt8]) throws {
+        try scanner.withLock { scanner in
             try chunk.withUnsafeBytes { bytes in
-                try failing { () throws(RDBError) in try state.scanner.consume(bytes) }
-                state.digest.update(bytes)
+                try failing { () throws(RDBError) in try scanner.consume(bytes) }
             }
         }
     }
 
-    /// Called once, after the last byte.
-    /// - Throws: `.truncated` when the RDB is not at its end.
-    @discardableResult
-    func finish() throws -> SnapshotProof {
-        try state.withLock { state in
-            let summary = try failing { () throws(RDBError) in try state.scanner.finish() }
-            let proof = SnapshotProof(summary: summary, sha256: state.digest.hex)
-            state.proof = proof
-            return proof
+    /// Every chunk has been digested: the reader came to the end of what the digest let through.
+    private func finish() throws -> SnapshotProof {
+        let summary = try scanner.withLock { scanner in
+            try failing { () throws(RDBError) in try scanner.finish() }
         }
+        let proof = SnapshotProof(summary: summary, sha256: digest.withLock { $0.hex })
+        proven.withLock { $0 = proof }
+        return proof
     }
-
-    /// The proof, once `finish` gave it.
-    var proof: SnapshotProof? { state.withLock { $0.proof } }
 
     private func failing<Value>(_ scan: () throws(RDBError) -> Value) throws -> Value {
         do {

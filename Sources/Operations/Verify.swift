@@ -67,11 +67,14 @@ package struct Verify: Sendable {
             defer { meter.end() }
             let counted = chunks.observed { meter.advance(by: $0.count) }
             let prover = SnapshotProver(path)
-            return try await counted.withOverlap(depth: SnapshotPipeline.chunksAhead) { stored in
+            try await counted.withOverlap(depth: SnapshotPipeline.chunksAhead) { stored in
                 let raw = try SnapshotPipeline.decompressed(stored, fileName: path)
-                for try await chunk in raw { try prover.observe(chunk) }
-                return try prover.finish()
+                try await prover.proving(raw) { proven in
+                    for try await _ in proven {}
+                }
             }
+            guard let proof = prover.proof else { preconditionFailure("a stream that ended is proven") }
+            return proof
         }
     }
 }
