@@ -36,7 +36,7 @@ extension RedisConnection {
     /// The name under which `CLIENT LIST` shows us.
     static let clientName = "redoubt"
     /// How many bytes one read of the socket takes at most.
-    private static let socketReadBytes = 128 * 1024
+    private static let socketReadBytes = 256 * 1024
 
     static func connect(to endpoint: RedisEndpoint) async throws -> RedisConnection {
         let context = endpoint.url.usesTLS ? try await endpoint.tls.context() : nil

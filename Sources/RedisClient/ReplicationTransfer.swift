@@ -19,14 +19,27 @@ final class ReplicationTransfer: Sendable {
     /// within a tenth of a second; 6.2 leaves it open, waiting for an acknowledgement that no snapshot gives.
     private static let quietMilliseconds: Int64 = 50
 
+    /// How many bytes of a long RDB the socket collects before it is read.
+    static let bulkBytes = ByteStream.chunkSizeBytes
+
     private let connection: RedisConnection
     private let logger: Logger
     private let state = Mutex(State())
+
+    /// How the socket is read.
+    private enum Pace {
+        /// At whatever comes: the replies, and the beginning of an RDB, which may be short.
+        case eager
+        case bulk
+        /// At whatever comes, because not much is missing.
+        case ending
+    }
 
     private struct State {
         var decoder = ReplicationPayloadDecoder()
         /// Bytes of the RDB that came with its header.
         var first: [UInt8] = []
+        var pace = Pace.eager
     }
 
     init(connection: RedisConnection, logger: Logger) {
@@ -146,6 +159,7 @@ extension ReplicationTransfer {
                 try await continueAfterMark(into: &chunk)
             } else {
                 // Where the end is unknown, waiting for a whole chunk could wait for ever.
+                try await setPace(missing)
                 let wanted = missing.map { Int(min(Int64(ByteStream.chunkSizeBytes - chunk.count), $0)) } ?? 1
                 try decode(try await nextBytes(atLeast: wanted), into: &chunk)
             }
@@ -153,8 +167,30 @@ extension ReplicationTransfer {
         return chunk.isEmpty ? nil : chunk
     }
 
+    /// Has the socket collect bytes once the RDB turns out to be longer than a chunk, and while its end is not near.
+    private func setPace(_ missingBytes: Int64?) async throws {
+        let isNearEnd = missingBytes.map { $0 < Int64(Self.bulkBytes) } ?? false
+        let (pace, payloadBytes) = state.withLock { ($0.pace, $0.decoder.payloadBytes) }
+        switch pace {
+        case .eager where !isNearEnd && payloadBytes >= Int64(ByteStream.chunkSizeBytes):
+            state.withLock { $0.pace = .bulk }
+            try await connection.beginBulkReading(markBytes: Self.bulkBytes)
+        case .bulk where isNearEnd:
+            endBulkReading(.ending)
+        default:
+            break
+        }
+    }
+
+    private func endBulkReading(_ pace: Pace) {
+        state.withLock { $0.pace = pace }
+        connection.endBulkReading()
+    }
+
     /// The mark has come. It is the end if the server closes, or sends nothing more; else it was part of a value.
     private func continueAfterMark(into chunk: inout [UInt8]) async throws {
+        // What follows counts from its first byte.
+        if state.withLock({ $0.pace == .bulk }) { endBulkReading(.eager) }
         let bytes = try await connection.nextBytes(
             orQuietAfter: .milliseconds(Self.quietMilliseconds),
             during: Self.attempt

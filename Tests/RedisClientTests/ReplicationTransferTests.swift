@@ -8,7 +8,7 @@ import TestParts
 import Testing
 
 /// The transfer against exact bytes.
-@Suite struct ReplicationTransferTests {
+@Suite(.timeLimit(.minutes(2))) struct ReplicationTransferTests {
     private static let rdb = ScriptedMember.rdb()
 
     @Test func keepAlivesAndPiecesAreReadThrough() async throws {
@@ -80,6 +80,34 @@ import Testing
         let (captured, _) = try await member.capture(midway: { try await Task.sleep(for: .milliseconds(500)) })
         #expect(captured.bytes == rdb)
         #expect(captured.largestChunkBytes <= 8 * ByteStream.chunkSizeBytes)
+    }
+
+    /// A long RDB is read in large pieces. What is less than one must come all the same, with nothing behind it.
+    @Test(arguments: [ScriptedMember.marked, ScriptedMember.bulk])
+    func theLastBytesOfALongSnapshotAreNotLeftInTheSocket(wire: @Sendable ([UInt8]) -> [UInt8]) async throws {
+        let rdb = ScriptedMember.rdb(filler: [UInt8](repeating: 5, count: 1_500_000))
+        let bytes = wire(rdb)
+        let member = ScriptedMember { connection in
+            try await connection.write(Array(bytes.dropLast(5000)))
+            try await connection.write(Array(bytes.suffix(5000).dropLast(70)))
+            try await connection.write(Array(bytes.suffix(70)))
+            _ = try await connection.readToEnd()
+        }
+        let (captured, _) = try await member.capture(noProgressSeconds: 600)
+        #expect(captured.bytes == rdb)
+    }
+
+    @Test func aPaceThatBecomesSlowIsKeptUpWith() async throws {
+        let rdb = ScriptedMember.rdb(filler: [UInt8](repeating: 5, count: 1_500_000))
+        let wire = ScriptedMember.marked(rdb)
+        let member = ScriptedMember { connection in
+            try await connection.write(Array(wire.dropLast(600)))
+            for byte in wire.suffix(600) { try await connection.write([byte]) }
+            // Closed only when the reader has everything, and leaves.
+            _ = try await connection.readToEnd()
+        }
+        let (captured, _) = try await member.capture(noProgressSeconds: 600)
+        #expect(captured.bytes == rdb)
     }
 
     @Test func bytesBehindTheSnapshotAreRefused() async throws {
