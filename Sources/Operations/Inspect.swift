@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteStreams
+import Catalog
+import Failures
+import RDB
+
+/// Reads a snapshot, all of it, and says what is in it. What is said is proven: a snapshot that breaks a rule of its
+/// format, or is not what its manifest says, is an error and not a finding.
+package struct Inspect: Sendable {
+    /// What is found out, and how.
+    package struct Request: Sendable, Hashable {
+        /// How many of the largest keys are remembered.
+        package var top: Int
+        /// What ends a prefix.
+        package var delimiter: String
+
+        package init(top: Int = 10, delimiter: String = ":") {
+            self.top = top
+            self.delimiter = delimiter
+        }
+    }
+
+    /// What was found.
+    package struct Findings: Sendable {
+        package let summary: RDBSummary
+        package let census: RDBCensus
+        /// What expiries are measured from: the time of the snapshot, or of this run where the snapshot has none.
+        package let measuredFrom: Timestamp
+
+        /// What a server must be and have so that it loads the snapshot.
+        package var loader: RDBLoader { RDBLoader(RDBRequirements(summary)) }
+    }
+
+    private let request: Request
+    private let meter: ProgressMeter
+
+    package init(_ request: Request, meter: ProgressMeter) {
+        self.request = request
+        self.meter = meter
+    }
+
+    /// Inspects a file that is in no store: a plain RDB, or one compressed by its suffix.
+    /// - Throws: `.corruptSnapshot`, `.truncated`, `.trailingBytes`, `.corruptCompression`, `.inputOutput`.
+    package func run(file path: String) async throws -> Findings {
+        try await withSnapshotFile(path) { sizeBytes, chunks in
+            meter.begin("inspect \(path)", expectedBytes: sizeBytes)
+            defer { meter.end() }
+            let counted = chunks.observed { meter.advance(by: $0.count) }
+            return try await counted.withOverlap(depth: SnapshotPipeline.chunksAhead) { stored in
+                try await survey(try SnapshotPipeline.decompressed(stored, fileName: path), of: path)
+            }
+        }
+    }
+
+    /// Inspects a member of a backup set, and holds every byte of it against the manifest on the way.
+    /// - Throws: `.digestMismatch`, `.truncated`, `.corruptCompression`, `.corruptSnapshot`.
+    package func run(_ member: Manifest.Member, in catalog: Catalog) async throws -> Findings {
+        meter.begin("inspect \(member.member)", expectedBytes: member.rdb?.bytes)
+        defer { meter.end() }
+        return try await catalog.withStoredBytes(of: member) { stored in
+            try await SnapshotPipeline.replay(stored, of: member, meter: meter) { raw in
+                try await survey(raw, of: "the snapshot of \(member.member)")
+            }
+        }
+    }
+
+    /// The member that is meant: the one of that name, or the first one that is stored.
+    /// - Throws: `.noSuchBackup` when the set holds no snapshot of it.
+    package static func member(_ name: String?, of manifest: Manifest) throws -> Manifest.Member {
+        let stored = manifest.storedMembers
+        if let member = stored.first(where: { name == nil || $0.member == name }) { return member }
+        let names = stored.map(\.member).joined(separator: ", ")
+        throw Failure(
+            .noSuchBackup,
+            "find \(name.map { "the snapshot of \($0)" } ?? "a snapshot") in \(manifest.name)/\(manifest.id): "
+                + "the set holds none",
+            hint: stored.isEmpty ? nil : "It holds those of \(names)."
+        )
+    }
+
+    private func survey(_ chunks: ByteStream, of subject: String) async throws -> Findings {
+        let now = Timestamp.now()
+        let census = RDBCensus(
+            top: request.top,
+            delimiter: Array(request.delimiter.utf8),
+            clock: now.secondsSince1970 * 1000
+        )
+        var scanner = RDBScanner(level: .deep, census: census)
+        do {
+            for try await chunk in chunks { try scanner.consume(chunk) }
+            let summary = try scanner.finish()
+            return Findings(
+                summary: summary,
+                census: scanner.census ?? census,
+                measuredFrom: summary.createdAtSeconds.map(Timestamp.init(secondsSince1970:)) ?? now
+            )
+        } catch let error as RDBError {
+            throw Failure(error.codeOfInspection, "inspect \(subject): \(error)")
+        }
+    }
+}
+
+extension RDBError {
+    /// What a broken rule means for the exit code: the same as when a snapshot is verified.
+    fileprivate var codeOfInspection: Failure.Code {
+        switch rule {
+        case .truncated: .truncated
+        case .trailingBytes: .trailingBytes
+        case .version: .unsupported
+        default: .corruptSnapshot
+        }
+    }
+}
