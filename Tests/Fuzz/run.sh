@@ -14,6 +14,8 @@ bytes_max=2048
 
 # Leaks show as growth: the detector of leaks needs rights that a container may not have.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:quarantine_size_mb=16}
+# libFuzzer is to see a trap, and keep its input, before anything that reports of crashes.
+export SWIFT_BACKTRACE=enable=no
 
 # NAME PERCENT-OF-THE-TIME DICTIONARY ALLOCATION-MAX-MIB. A zstd frame may ask for a window of 128 MiB.
 targets='rdb 70 rdb 1
@@ -49,7 +51,7 @@ while read -r target share dictionary allocation; do
     [ "$verdict" = FOUND ] || continue
     grep -m 3 -E 'Fatal error|ERROR: |SUMMARY: ' "$log" | cut -c1-1000 || tail -5 "$log"
     for finding in $(ls "$work/findings"); do
-        grep -qx "$finding" <<<"$before" || echo "    $fuzzer $target $work/findings/$finding"
+        grep -qx "$finding" <<<"$before" || echo "    SWIFT_BACKTRACE=enable=no $fuzzer $target $work/findings/$finding"
     done
     echo "    the whole log: $log"
 done <<<"$targets"
