@@ -135,7 +135,7 @@ let package = Package(
         tests("ByteStreamsTests", ["ByteStreams", "Failures"]),
         tests("CompressionTests", ["Compression", "Failures", "TestParts"]),
         tests("RedisProtocolTests", ["RedisProtocol", "Failures"]),
-        tests("RDBTests", ["RDB", "CChecksum", "TestParts", crypto]),
+        tests("RDBTests", ["RDB", "CChecksum", "FuzzOracle", "TestParts", crypto]),
         tests("HTTPTransportTests", ["HTTPTransport", "ByteStreams", "Failures", "TestParts"]),
         tests(
             "ObjectStorageTests",
