@@ -7,6 +7,8 @@
 
 SWIFT ?= swift
 REDOUBT := .build/release/redoubt
+# How often `make bench` measures each thing.
+ROUNDS ?= 5
 FUZZER := .build-fuzz/release/redoubt-fuzz
 FUZZ_SECONDS ?= 120
 SOURCES := Package.swift Sources Tests
@@ -37,7 +39,7 @@ demo: toolchain
 bench: toolchain deps parts
 	@$(call install,time)
 	$(SWIFT) build -c release --product redoubt
-	bash Tests/bench.sh $(REDOUBT)
+	bash Tests/bench.sh $(REDOUBT) $(ROUNDS)
 
 # Four tests at a time: each has servers of its own, and deadlines that a starved machine would miss.
 # --skip-build: `swift test` alone would build everything again with -enable-testing, and so test another program than we ship.

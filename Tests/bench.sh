@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # What a backup costs, beside the tools that people pipe together: medians of several rounds, in one run, on one machine.
-# Figures differ from machine to machine and from minute to minute; the ratios say more. Nothing here fails a build.
+# Figures differ from machine to machine and from minute to minute; the ratios say more. No figure fails anything.
 #
 #     Tests/bench.sh PATH-TO-REDOUBT [ROUNDS] [MEGABYTES]
+#
+# REDOUBT_BENCH_PROFILES=FOLDER also leaves a profile (`perf record`) of each command there, of runs that are not
+# measured.
 set -euo pipefail
 redoubt=$(realpath "${1:?usage: Tests/bench.sh PATH-TO-REDOUBT [ROUNDS] [MEGABYTES]}")
-rounds=${2:-3}
+rounds=${2:-5}
 megabytes=${3:-300}
 tools=$(realpath "$(dirname "$0")/../.venv/bin")
 
@@ -29,16 +32,28 @@ free_port() {
 
 # measure NAME COMMAND…: appends `wall user+sys peak-KiB` to NAME's figures.
 measure() {
-    local name=$1
+    local name=$1 begun ended
     shift
-    /usr/bin/time -o "$work/time" -f '%e %U %S %M' "$@" >"$work/out" 2>"$work/errors" || {
+    settle
+    begun=$EPOCHREALTIME
+    /usr/bin/time -o "$work/time" -f '%U %S %M' "$@" >"$work/out" 2>"$work/errors" || {
         # redis-cli ends with an error where its file cannot be synced: /dev/null.
         [ "$name" = floor ] || { cat "$work/errors" >&2; return 1; }
     }
-    tail -1 "$work/time" | awk '{print $1, $2 + $3, $4}' >>"$work/$name.figures"
+    ended=$EPOCHREALTIME
+    tail -1 "$work/time" | awk -v wall="$(awk "BEGIN {print $ended - $begun}")" '{print wall, $1 + $2, $3}' \
+        >>"$work/$name.figures"
 }
-median() { # median NAME COLUMN
-    sort -n -k"$2,$2" "$work/$1.figures" | awk -v column="$2" '{a[NR] = $column} END {print a[int((NR + 1) / 2)]}'
+# Nothing of the run before is left to be done: no child of the server, no bytes on their way to the disk.
+settle() {
+    until cli INFO persistence | tr -d '\r' | grep -qx 'rdb_bgsave_in_progress:0'; do sleep 0.05; done
+    sync
+}
+middle() { sort -n | awk '{a[NR] = $1} END {print (a[int((NR + 1) / 2)] + a[int((NR + 2) / 2)]) / 2}'; }
+median() { awk -v column="$2" '{print $column}' "$work/$1.figures" | middle; } # median NAME COLUMN
+# ratio NAME OTHER COLUMN: the median of the rounds' ratios, because a machine is busier in one minute than in another.
+ratio() {
+    paste "$work/$1.figures" "$work/$2.figures" | awk -v column="$3" '{print $column / $(column + 3)}' | middle
 }
 
 redis_port=$(free_port)
@@ -73,54 +88,88 @@ cat >"$work/s3.json" <<'JSON'
 {"identities": [{"name": "bench", "credentials": [{"accessKey": "bench", "secretKey": "bench-secret-key"}],
     "actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}
 JSON
-"$tools/weed" server -dir="$work/weed" -ip=127.0.0.1 -ip.bind=127.0.0.1 -s3 -s3.port="$s3_port" -s3.config="$work/s3.json" \
-    -master.port="$(free_port)" -volume.port="$(free_port)" -filer.port="$(free_port)" -master.volumeSizeLimitMB=512 \
-    -volume.max=20 >"$work/weed.log" 2>&1 &
+# Ports and sockets that it would open besides are its own too, or off: another one may run here.
+"$tools/weed" server -dir="$work/weed" -ip=127.0.0.1 -ip.bind=127.0.0.1 -s3 -s3.port="$s3_port" \
+    -s3.config="$work/s3.json" \
+    -s3.port.grpc="$(free_port)" -s3.localSocket="$work/s3.sock" -s3.port.iceberg=0 -s3.port.lance=0 \
+    -master.port="$(free_port)" -master.port.grpc="$(free_port)" -master.electionTimeout=1s \
+    -master.heartbeatInterval=100ms -master.telemetry=false -master.volumeSizeLimitMB=512 \
+    -volume.port="$(free_port)" -volume.port.grpc="$(free_port)" -volume.max=20 \
+    -filer.port="$(free_port)" -filer.port.grpc="$(free_port)" -filer.localSocket="$work/filer.sock" \
+    >"$work/weed.log" 2>&1 &
 pids+=($!)
 export AWS_ACCESS_KEY_ID=bench AWS_SECRET_ACCESS_KEY=bench-secret-key AWS_REGION=us-east-1
 export AWS_ENDPOINT_URL_S3="http://127.0.0.1:$s3_port"
 export RCLONE_CONFIG=/dev/null RCLONE_S3_PROVIDER=SeaweedFS RCLONE_S3_ENDPOINT=$AWS_ENDPOINT_URL_S3 RCLONE_S3_ENV_AUTH=true
-for _ in $(seq 300); do if "$tools/rclone" mkdir :s3:bench >/dev/null 2>&1; then break; fi; sleep 0.2; done
+until "$tools/rclone" mkdir --retries 1 --low-level-retries 1 --timeout 5s :s3:bench >/dev/null 2>&1; do sleep 0.2; done
 
 endpoint=redis://127.0.0.1:$redis_port
+# What redoubt does, with the tools that people pipe together. The digests go through named pipes, because the time of a
+# process substitution is counted nowhere; redis-check-rdb gets a file, because it reads nothing else.
+mkfifo "$work/raw" "$work/stored"
 cat >"$work/tools.sh" <<TOOLS
 set -e -o pipefail
-redis-cli -h 127.0.0.1 -p $redis_port --rdb - 2>/dev/null | tee >(sha256sum >/dev/null) | zstd -q -1 \
-    | tee >(sha256sum >/dev/null) | "$tools/rclone" rcat :s3:bench/piped.rdb.zst
-"$tools/rclone" cat :s3:bench/piped.rdb.zst | zstd -q -d -o $work/piped.rdb -f
+sha256sum <$work/raw >/dev/null &
+sha256sum <$work/stored >/dev/null &
+redis-cli -h 127.0.0.1 -p $redis_port --rdb - 2>/dev/null | tee $work/raw $work/piped.rdb | zstd -q -1 \
+    | tee $work/stored | "$tools/rclone" rcat :s3:bench/piped.rdb.zst
+wait
 redis-check-rdb $work/piped.rdb >/dev/null
 TOOLS
+cat >"$work/pipe.sh" <<PIPE
+set -e -o pipefail
+redis-cli -h 127.0.0.1 -p $redis_port --rdb - 2>/dev/null | zstd -q -1 | "$tools/rclone" rcat :s3:bench/pipe.rdb.zst
+PIPE
+cat >"$work/starts.sh" <<STARTS
+for _ in {1..20}; do "$redoubt" --version; done
+STARTS
+to_file=("$redoubt" backup --endpoint "$endpoint" --to "file://$work/store" --name bench --quiet)
+to_s3=("$redoubt" backup --endpoint "$endpoint" --to s3://bench/redis --name bench --quiet)
+verify=("$redoubt" verify "$work/plain.rdb" --quiet)
 # Into a file, and not through the pipe: there redis-cli leaves the mark of the end behind the RDB, which redis-check-rdb
 # passes over and redoubt refuses.
 cli --rdb "$work/plain.rdb" >/dev/null 2>&1
+echo "$(nproc) cores, load before: $(cut -d ' ' -f 1-3 /proc/loadavg)"
 for round in $(seq "$rounds"); do
     echo "round $round of $rounds"
     measure floor redis-cli -h 127.0.0.1 -p "$redis_port" --rdb /dev/null
-    measure file "$redoubt" backup --endpoint "$endpoint" --to "file://$work/store" --name bench --quiet
-    measure s3 "$redoubt" backup --endpoint "$endpoint" --to s3://bench/redis --name bench --quiet
+    measure file "${to_file[@]}"
+    measure pipe bash "$work/pipe.sh"
+    measure s3 "${to_s3[@]}"
     measure tools bash "$work/tools.sh"
     measure check redis-check-rdb "$work/plain.rdb"
-    measure verify "$redoubt" verify "$work/plain.rdb" --quiet
-    rm -rf "$work/store"
+    measure verify "${verify[@]}"
+    measure starts bash "$work/starts.sh"
+    rm -rf "$work/store" "$work/piped.rdb"
 done
-measure start "$redoubt" --version
+if [ -n "${REDOUBT_BENCH_PROFILES:-}" ]; then
+    mkdir -p "$REDOUBT_BENCH_PROFILES"
+    for name in to_file to_s3 verify; do
+        declare -n command=$name
+        perf record -q -g -o "$REDOUBT_BENCH_PROFILES/$name.perf" "${command[@]}" >/dev/null
+    done
+fi
 
 row() { # row WHAT VALUE UNIT RATIO TARGET
     awk -v what="$1" -v value="$2" -v unit="$3" -v ratio="$4" -v target="$5" 'BEGIN {
         verdict = target == "" ? "" : ratio <= target ? "met" : "not met"
-        printf "%-44s %9s %-4s %8.2f  %8s  %s\n", what, value, unit, ratio, target, verdict }'
+        printf "%-48s %9.2f %-4s %7.3f  %6s  %s\n", what, value, unit, ratio, target, verdict }'
 }
-over() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.3f", a / b}'; }
+over() { awk -v a="$1" -v b="$2" 'BEGIN {print a / b}'; }
+mebibytes() { over "$(median "$1" 3)" 1024; }
+start=$(over "$(median starts 1)" 20)
 echo
-printf '%-44s %9s %-4s %8s  %8s\n' "$(du -m "$work/plain.rdb" | cut -f1) MiB of RDB, $rounds rounds, medians" value '' ratio target
-floor=$(median floor 1)
-row 'redis-cli --rdb /dev/null, wall' "$floor" s 1 ''
-row 'backup to file://, wall / that' "$(median file 1)" s "$(over "$(median file 1)" "$floor")" 1.05
-row 'backup to s3://, wall / that' "$(median s3 1)" s "$(over "$(median s3 1)" "$floor")" 1.05
-row 'the standard tools, user+sys' "$(median tools 2)" s 1 ''
-row 'backup to s3://, user+sys / that' "$(median s3 2)" s "$(over "$(median s3 2)" "$(median tools 2)")" 0.5
+title="$(du -m "$work/plain.rdb" | cut -f1) MiB of RDB, $rounds rounds, medians"
+printf '%-48s %9s %-4s %7s  %6s\n' "$title" value '' ratio target
+row 'redis-cli --rdb /dev/null, wall' "$(median floor 1)" s 1 ''
+row 'backup to file://, wall / that' "$(median file 1)" s "$(ratio file floor 1)" 1.05
+row 'backup to s3://, wall / that' "$(median s3 1)" s "$(ratio s3 floor 1)" 1.05
+row 'redis-cli | zstd -1 | rclone rcat, wall / that' "$(median pipe 1)" s "$(ratio pipe floor 1)" ''
+row 'the standard tools with proof, user+sys' "$(median tools 2)" s 1 ''
+row 'backup to s3://, user+sys / that' "$(median s3 2)" s "$(ratio s3 tools 2)" 0.5
+row 'backup to file://, user+sys / that' "$(median file 2)" s "$(ratio file tools 2)" ''
 row 'redis-check-rdb, wall' "$(median check 1)" s 1 ''
-row 'verify, wall / that' "$(median verify 1)" s "$(over "$(median verify 1)" "$(median check 1)")" 0.25
-row 'backup to file://, peak KiB / 48 MiB' "$(median file 3)" KiB "$(over "$(median file 3)" 49152)" 1
-row 'backup to s3://, peak KiB / 96 MiB' "$(median s3 3)" KiB "$(over "$(median s3 3)" 98304)" 1
-row 'start-up, wall / 0.03 s' "$(median start 1)" s "$(over "$(median start 1)" 0.03)" 1
+row 'verify, wall / that' "$(median verify 1)" s "$(ratio verify check 1)" 0.25
+row 'backup to file://, peak / 48 MiB' "$(mebibytes file)" MiB "$(over "$(mebibytes file)" 48)" 1
+row 'backup to s3://, peak / 96 MiB' "$(mebibytes s3)" MiB "$(over "$(mebibytes s3)" 96)" 1
+row 'start-up, wall / 0.03 s' "$start" s "$(over "$start" 0.03)" 1
