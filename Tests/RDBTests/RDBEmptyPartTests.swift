@@ -2,82 +2,68 @@
 
 import Foundation
 import RDB
-import TestParts
 import Testing
 
-/// The estimate of memory against servers that hold the data.
+/// What is read is not kept, even where a value is made of millions of parts that have no bytes of their own.
 struct RDBEmptyPartTests {
-    @Test(arguments: RedisFlavour.allCases, MemoryLoad.allCases)
-    func theEstimateIsNearWhatAServerUses(flavour: RedisFlavour, load: MemoryLoad) async throws {
-        try await withRedis(flavour) { server in
-            let before = try await server.usedMemory()
-            try await load.fill(server)
-            let used = try await server.usedMemory() - before
-            try await server.command("SAVE")
-            var scanner = RDBScanner(level: .deep, census: RDBCensus())
-            try scanner.consume([UInt8](try Data(contentsOf: server.dumpFile)))
-            _ = try scanner.finish()
-            let census = try #require(scanner.census)
-            let ratio = Double(census.memoryBytes) / Double(used)
-            let allocator = try await server.info("memory")["mem_allocator"] ?? ""
-            #expect(
-                (0.5...0.6).contains(ratio),
-                "\(flavour) \(load): \(census.memoryBytes) for \(used) by \(allocator) = \(ratio)"
-            )
-            #expect(census.encodings.keys.contains { load.valueTypes.contains($0) }, "\(census.encodings.keys)")
-        }
-    }
-}
+    /// How much is read, in chunks of 1 MiB, and how much the process may grow meanwhile: other tests run in it.
+    private static let chunks = 32
+    private static let growthMax = 100 << 20
 
-/// Data of one kind, so much of it that the rest of the server does not count.
-enum MemoryLoad: String, CaseIterable {
-    case shortStrings, longStrings, expiringStrings, packedHashes, hashes, lists, intsets, sets, packedSortedSets
-    case sortedSets
+    struct Monotony: CustomTestStringConvertible {
+        let name: String
+        let start: [UInt8]
+        /// What is repeated for ever.
+        let part: [UInt8]
 
-    /// The value types that it is meant to try.
-    var valueTypes: Set<UInt8> {
-        switch self {
-        case .shortStrings, .longStrings, .expiringStrings: [0]
-        case .packedHashes: [13, 16]
-        case .hashes: [4]
-        case .lists: [14, 18]
-        case .intsets: [11]
-        case .sets: [2]
-        case .packedSortedSets: [12, 17]
-        case .sortedSets: [5]
+        var testDescription: String { name }
+
+        init(_ name: String, _ magic: String, _ part: [UInt8], _ write: (inout RDBWriter) -> Void) {
+            var rdb = RDBWriter(magic)
+            write(&rdb)
+            self.name = name
+            self.start = rdb.bytes
+            self.part = part
         }
     }
 
-    /// Tables are grown long before the last key, so that none is being moved when the memory is read.
-    func fill(_ server: RedisServer) async throws {
-        let commands: [[any CommandWord]] =
-            switch self {
-            case .shortStrings: (0..<50_000).map { ["SET", "key:\($0)", "value of \($0)"] }
-            case .longStrings: (0..<50_000).map { ["SET", "key:\($0)", String(repeating: "v", count: 100 + $0 % 400)] }
-            case .expiringStrings: (0..<50_000).map { ["SET", "key:\($0)", "value of \($0)", "EX", 100_000] }
-            case .packedHashes:
-                (0..<25_000).map { ["HSET", "key:\($0)", "name", "of \($0)", "mail", "to \($0)", "number", $0] }
-            case .lists: (0..<25_000).map { ["RPUSH", "key:\($0)", "one \($0)", "two", "three", $0] }
-            case .intsets: (0..<25_000).map { ["SADD", "key:\($0)", $0, $0 + 1, $0 + 70_000, 7] }
-            case .packedSortedSets: (0..<25_000).map { ["ZADD", "key:\($0)", 1, "one \($0)", 2.5, "two \($0)"] }
-            case .hashes: Self.big { ["HSET", $0, "field:\($1)", "value of \($1)"] }
-            case .sets: Self.big { ["SADD", $0, "member:\($1)"] }
-            case .sortedSets: Self.big { ["ZADD", $0, $1, "member:\($1)"] }
-            }
-        for start in stride(from: 0, to: commands.count, by: 10_000) {
-            try await server.pipeline(Array(commands[start..<min(start + 10_000, commands.count)]))
-        }
+    @Test(
+        arguments: [
+            Monotony("numbers of a module", "REDIS0011", [2, 5]) { rdb in
+                rdb.key(7, "module")
+                rdb.length(moduleType("ReJSON-RL", version: 3))
+            },
+            Monotony("empty elements of a list", "REDIS0011", [0]) { rdb in
+                rdb.key(1, "list")
+                rdb.length(1 << 40, .count)
+            },
+            Monotony("empty names of a template", "REDIS0015", [0]) { rdb in
+                rdb.raw(242)
+                rdb.numbers(1, 1 << 40)
+            },
+            Monotony("empty text in a listpack", "REDIS0011", [0x80, 1]) { rdb in
+                rdb.key(18, "list")
+                rdb.numbers(1, 2, 1 << 31)
+                rdb.littleEndian(UInt32(1 << 31))
+                rdb.littleEndian(UInt16.max)
+            },
+        ]
+    )
+    func valuesOfEmptyPartsAreNotKept(monotony: Monotony) throws {
+        let chunk = Array(repeatElement(monotony.part, count: (1 << 20) / monotony.part.count).joined())
+        var scanner = RDBScanner(level: .content)
+        try scanner.consume(monotony.start)
+        let before = try residentBytes()
+        for _ in 0..<Self.chunks { try scanner.consume(chunk) }
+        #expect(try residentBytes() - before < Self.growthMax)
+        #expect(scanner.receivedBytes == Int64(monotony.start.count + Self.chunks * chunk.count))
+        let error = try #require(throws: RDBError.self) { try scanner.finish() }
+        #expect(error.rule == .truncated)
     }
 
-    private static func big(_ command: (String, Int) -> [any CommandWord]) -> [[any CommandWord]] {
-        (0..<60).flatMap { key in (0..<800).map { command("key:\(key)", $0) } }
-    }
-}
-
-extension RedisServer {
-    /// What it uses now, without this connection.
-    fileprivate func usedMemory() async throws -> Int {
-        let info = try await info("memory")
-        return (info["used_memory"].flatMap { Int($0) } ?? 0) - (info["mem_clients_normal"].flatMap { Int($0) } ?? 0)
+    /// The memory of this process, by the second number of /proc/self/statm (proc(5)), in pages.
+    private func residentBytes() throws -> Int {
+        let text = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
+        return try #require(Int(text.split(separator: " ")[1])) * Int(sysconf(Int32(_SC_PAGESIZE)))
     }
 }
