@@ -4,7 +4,7 @@ extension InspectText {
     /// The prefixes with most keys, and those with most bytes; the keys without one stand below the first ones.
     var prefixes: String {
         let prefixes = report.prefixes
-        guard prefixes.watched > 0, report.keys.count > 0 else { return "" }
+        guard !prefixes.byKeys.isEmpty else { return "" }
         let without = prefixes.withoutPrefix
         var rest: [[String]] = []
         if without.count > 0 {

@@ -46,13 +46,13 @@ struct InspectText {
 
     private var source: [String] {
         let source = report.source
-        if let file = source.file { return ["file      \(file)"] }
-        var lines = ["backup    \(source.name ?? "")/\(source.id ?? "")"]
+        if let file = source.file { return ["file      \(PrintableASCII.text(file))"] }
+        let (name, member) = (PrintableASCII.text(source.name ?? ""), PrintableASCII.text(source.member ?? ""))
         let others = (source.storedMembers ?? 1) - 1
-        lines.append(
-            "member    \(source.member ?? "")\(others > 0 ? "  (of \(others + 1); --member shows another)" : "")"
-        )
-        return lines
+        return [
+            "backup    \(name)/\(source.id ?? "")",
+            "member    \(member)\(others > 0 ? "  (of \(others + 1); --member shows another)" : "")",
+        ]
     }
 
     private var memory: [String] {

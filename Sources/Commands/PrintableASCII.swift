@@ -2,10 +2,10 @@
 
 /// Bytes of anyone, made fit for a terminal: printable ASCII stays, a quote and a backslash get a backslash, and any
 /// other byte is written as `\xhh`, as `redis-cli` does.
-enum PrintableASCII {
+package enum PrintableASCII {
     private static let digits = Array("0123456789abcdef".utf8)
 
-    static func text(_ bytes: some Sequence<UInt8>) -> String {
+    package static func text(_ bytes: some Sequence<UInt8>) -> String {
         var text: [UInt8] = []
         for byte in bytes {
             switch byte {
@@ -17,10 +17,10 @@ enum PrintableASCII {
         return String(decoding: text, as: UTF8.self)
     }
 
-    static func text(_ text: String) -> String { Self.text(Array(text.utf8)) }
+    package static func text(_ text: String) -> String { Self.text(Array(text.utf8)) }
 
     /// A text of these bytes that is cut off where it is too long for a table, with `...` in place of the rest.
-    static func cut(_ text: String, to columns: Int, isCutAlready: Bool = false) -> String {
+    package static func cut(_ text: String, to columns: Int, isCutAlready: Bool = false) -> String {
         if text.utf8.count <= columns, !isCutAlready { return text }
         return text.prefix(columns - 3) + "..."
     }

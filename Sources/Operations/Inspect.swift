@@ -93,7 +93,7 @@ package struct Inspect: Sendable {
             return Findings(
                 summary: summary,
                 census: scanner.census ?? census,
-                measuredFrom: summary.createdAtSeconds.map(Timestamp.init(secondsSince1970:)) ?? now
+                measuredFrom: scanner.snapshotTime.map { Timestamp(secondsSince1970: $0 / 1000) } ?? now
             )
         } catch let error as RDBError {
             throw Failure(error.codeOfInspection, "inspect \(subject): \(error)")

@@ -35,6 +35,9 @@ extension RDBKey {
 }
 
 extension RDBScanner {
+    /// When the snapshot was taken, in milliseconds since 1970, if it said so yet.
+    package var snapshotTime: Int64? { counts.createdAt }
+
     /// The name of the key is at hand: a value begins.
     mutating func beginContent() {
         inspection.sink.content?.beginKey(
