@@ -72,8 +72,8 @@ enum MemoryLoad: String, CaseIterable {
 }
 
 extension RedisFlavour {
-    /// How near the estimate must be: this build of Redis 6.2 has the jemalloc of Redis. Debian's Redis 7.0 has that of
-    /// Debian, with coarser size classes, and this build of Valkey the allocator of glibc: they use more for small keys.
+    /// How near the estimate must be. This build of Redis 6.2 has the jemalloc of Redis. Debian's Redis 7.0 has that of
+    /// Debian, with coarser size classes, and this build of Valkey the allocator of glibc: small keys take more there.
     fileprivate var expectedRatio: ClosedRange<Double> {
         switch self {
         case .redis62: 0.97...1.03
