@@ -106,6 +106,7 @@ private struct Glance {
         guard bytes >= 11, word32(start) == UInt32(bytes), start.load(fromByteOffset: bytes - 1, as: UInt8.self) == 255
         else { return nil }
         let tail = Int(word32(start + 4))
+        guard tail < bytes else { return nil }
         let announced = Int(start.loadUnaligned(fromByteOffset: 8, as: UInt16.self).littleEndian)
         let end = bytes - 1
         var place = 10

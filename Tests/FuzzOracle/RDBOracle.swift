@@ -6,6 +6,12 @@ import RDB
 struct RDBOracle {
     private typealias Outcome = Result<RDBSummary, RDBError>
 
+    /// What one walk gives: the summary or the error, and the census of the keys up to there.
+    private struct Walk: Equatable {
+        let outcome: Outcome
+        let census: CensusNotes?
+    }
+
     private let seed: FuzzSeed
     private let data: [UInt8]
 
@@ -15,11 +21,14 @@ struct RDBOracle {
     }
 
     func check() throws(Contradiction) {
-        let framing = try outcome(.framing)
-        let deep = try outcome(.deep)
-        let content = try outcome(.content)
-        try compare(framing: framing, deep: deep)
-        try compare(deep: deep, content: content)
+        let framing = try walk(.framing)
+        let deep = try walk(.deep)
+        let content = try walk(.content)
+        try compare(framing: framing.outcome, deep: deep.outcome)
+        try compare(deep: deep.outcome, content: content.outcome)
+        if case .success = content.outcome, deep.census != content.census {
+            throw Contradiction("level deep counts \(described(deep)), level content \(described(content))")
+        }
     }
 
     /// With a checksum that is right or none, the walk is all that judges: damage would hide behind any other.
@@ -42,13 +51,13 @@ struct RDBOracle {
     /// Some keys and fields are expired in every second variant.
     private var aliveAt: Int64? { seed.variant & 1 == 0 ? nil : 1_700_000_000_000 }
 
-    private func outcome(_ level: RDBLevel) throws(Contradiction) -> Outcome {
-        let whole = outcome(level, [data])
-        let inChunks = outcome(level, seed.chunks(of: data))
+    private func walk(_ level: RDBLevel) throws(Contradiction) -> Walk {
+        let whole = walk(level, [data])
+        let inChunks = walk(level, seed.chunks(of: data))
         guard whole == inChunks else {
-            throw Contradiction("level \(level): as a whole \(whole), in chunks \(inChunks)")
+            throw Contradiction("level \(level): as a whole \(described(whole)), in chunks \(described(inChunks))")
         }
-        switch whole {
+        switch whole.outcome {
         case .failure(let error):
             guard (0...Int64(data.count)).contains(error.offset) else {
                 throw Contradiction("level \(level): \(error) in \(data.count) bytes")
@@ -61,12 +70,17 @@ struct RDBOracle {
         return whole
     }
 
-    private func outcome(_ level: RDBLevel, _ chunks: [[UInt8]]) -> Outcome {
-        Result { () throws(RDBError) in
-            var scanner = RDBScanner(level: level, aliveAt: aliveAt)
+    private func walk(_ level: RDBLevel, _ chunks: [[UInt8]]) -> Walk {
+        var scanner = RDBScanner(level: level, aliveAt: aliveAt, census: RDBCensus())
+        let outcome = Result { () throws(RDBError) in
             for chunk in chunks { try scanner.consume(chunk) }
             return try scanner.finish()
         }
+        return Walk(outcome: outcome, census: scanner.census.map(CensusNotes.init))
+    }
+
+    private func described(_ walk: Walk) -> String {
+        "\(walk.outcome), \(walk.census.map { "\($0)" } ?? "no census")"
     }
 
     // MARK: Between levels
@@ -92,5 +106,26 @@ struct RDBOracle {
         default: break
         }
         throw Contradiction("level deep says \(deep), level content \(content)")
+    }
+}
+
+/// What a census says, to be compared.
+private struct CensusNotes: Equatable {
+    let databases: [UInt64: RDBCensus.Tally]
+    let encodings: [UInt8: RDBCensus.Tally]
+    let lifetimes: [RDBLifetime: UInt64]
+    let withoutPrefix: RDBCensus.Tally
+    let prefixes: Set<SpaceSaving.Entry>
+    let largest: [[UInt8]]
+    let memoryBytes: Int64
+
+    init(_ census: RDBCensus) {
+        databases = census.databases
+        encodings = census.encodings
+        lifetimes = census.lifetimes
+        withoutPrefix = census.withoutPrefix
+        prefixes = Set(census.prefixesByBytes.entries).union(census.prefixesByKeys.entries)
+        largest = census.largestByElements.entries.map(\.key.name) + census.largestByBytes.entries.map(\.key.name)
+        memoryBytes = census.memoryBytes
     }
 }
