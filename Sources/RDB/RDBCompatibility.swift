@@ -138,6 +138,10 @@ extension RDBServer {
     }
 
     private func functions(_ rdb: RDBRequirements) -> RDBObstacle? {
+        let isPreRelease = rdb.records?.contains(246) == true
+        if isPreRelease, product == .valkey || (major, minor) != (7, 0) {
+            return obstacle(.functions, "function libraries stand in the form of a pre-release, which \(self) refuses")
+        }
         guard rdb.functions > 0, product == .redis, major < 7 else { return nil }
         return obstacle(.functions, "the RDB holds \(rdb.functions) function libraries, which \(self) does not have")
     }

@@ -49,7 +49,7 @@ package enum RDBRule: String, Sendable, Hashable, CaseIterable {
     case unknownOpcode = "unknown-opcode"
     /// An opcode or value type that servers of this RDB version cannot have written.
     case opcodeOfLaterVersion = "opcode-of-later-version"
-    /// An opcode or value type of a pre-release server, which no released server loads.
+    /// An opcode or value type of a pre-release server, which servers of today refuse.
     case preReleaseOpcode = "pre-release-opcode"
     /// A database number that no server can have.
     case databaseNumber = "database-number"

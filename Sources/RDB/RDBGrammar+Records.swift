@@ -68,7 +68,9 @@ extension RDBGrammar {
         // The sizes of one slot: Redis 7.4; pre-releases of it and of Valkey 8 wrote version 11.
         opcode(244, since: 11, [.number, .number, .number])
         opcode(245, since: 10, [.functionLibrary])
-        opcode(246, .preRelease, since: 1)
+        // A library as release candidates of 7.0 wrote it, and released servers of 7.0 load it: name, engine, whether
+        // there is a description, and the code.
+        opcode(246, since: 10, [.text, .text, .times, .text, .again, .functionLibrary])
         opcode(247, since: 8, [.moduleType, .moduleMoment, .moduleData])
         opcode(248, .keyAttribute, since: 8, [.number])
         opcode(249, .keyAttribute, since: 8, [.byte])

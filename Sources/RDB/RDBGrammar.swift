@@ -114,7 +114,7 @@ enum RDBValueKind: String, CaseIterable {
 enum RDBRecordRole: UInt8 {
     /// No such record.
     case unknown
-    /// No released server reads or writes it.
+    /// Only pre-release servers wrote it, and servers of today refuse it.
     case preRelease
     /// A key and its value.
     case value

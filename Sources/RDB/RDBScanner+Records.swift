@@ -61,7 +61,7 @@ extension RDBScanner {
         case .unknown:
             throw RDBViolation(.unknownOpcode, "\(opcode) is no opcode or value type of \(dialect)")
         case .preRelease:
-            throw RDBViolation(.preReleaseOpcode, "\(opcode) stems from a pre-release; no released server loads it")
+            throw RDBViolation(.preReleaseOpcode, "\(opcode) stems from a pre-release, which servers of today refuse")
         case _ where Int(found.since) > summary.version:
             throw RDBViolation(
                 .opcodeOfLaterVersion,

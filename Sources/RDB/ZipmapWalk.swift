@@ -7,7 +7,7 @@ struct ZipmapWalk {
     private let bytes: Int
     /// How many of them were read.
     private var position = 0
-    /// How many fields its header announces; 254 if it does not say.
+    /// How many fields its header announces; 254 or 255 if it does not say.
     private var announced: UInt8 = 0
     private(set) var fields = 0
     /// The bytes of the current text that are still to be skipped, and the unused ones after it.
@@ -45,7 +45,7 @@ struct ZipmapWalk {
 
     func finish() throws(RDBViolation) {
         guard hasEnded else { throw violation("is cut off") }
-        guard fields > 0, announced == 254 || Int(announced) == fields else {
+        guard fields > 0, announced >= 254 || Int(announced) == fields else {
             throw violation("has \(fields) fields and announces \(announced)")
         }
     }

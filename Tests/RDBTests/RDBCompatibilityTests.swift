@@ -69,6 +69,28 @@ struct RDBCompatibilityTests {
         #expect(codes(RDBServer(.redis, 7, 2, memoryBytesMax: 999)) == [.memory])
     }
 
+    /// Release candidates of 7.0 wrote libraries in another form, which only servers of 7.0 load.
+    @Test(arguments: [false, true])
+    func librariesOfReleaseCandidatesAreRead(hasDescription: Bool) throws {
+        var rdb = RDBWriter("REDIS0010")
+        rdb.raw(246)
+        rdb.string("library")
+        rdb.string("LUA")
+        rdb.length(hasDescription ? 1 : 0)
+        if hasDescription { rdb.string("what it is for") }
+        rdb.string("local function f() end")
+        for level in RDBLevel.allCases {
+            #expect(try scan(rdb.ended(), level: level, chunk: 1).functions == 1)
+        }
+        let requirements = RDBRequirements(try scan(rdb.ended()))
+        func codes(_ server: RDBServer) -> [RDBObstacle.Code] {
+            server.obstacles(toLoading: requirements).map(\.code)
+        }
+        #expect(codes(RDBServer(.redis, 7, 0)).isEmpty)
+        #expect(codes(RDBServer(.redis, 7, 2)) == [.functions])
+        #expect(codes(RDBServer(.valkey, 9, 1)) == [.functions])
+    }
+
     @Test func requirementsComeFromASummary() throws {
         let valkey = RDBRequirements(try scan(Fixture.manyDatabases.bytes))
         #expect(valkey == RDBRequirements(version: 80, highestDatabase: 15, records: [0, 254, 255]))
