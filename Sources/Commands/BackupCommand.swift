@@ -42,6 +42,7 @@ struct BackupCommand: RunnableCommand {
     @Option(help: "With --source volume: the server's data directory, as it is mounted here.")
     var dataDir: String?
 
+    @OptionGroup var proof: ProofOptions
     @OptionGroup(title: "Compression") var compression: CompressionOptions
     @OptionGroup(title: "Fitness of a member") var fitness: FitnessOptions
     @OptionGroup(title: "Servers") var servers: ServerOptions
@@ -74,6 +75,7 @@ struct BackupCommand: RunnableCommand {
             members: chosen,
             choice: members,
             compression: try compression.choice(),
+            proof: proof.proof,
             source: .init(kind: "endpoints"),
             tool: .init(name: "redoubt", version: redoubtVersion),
             allowsWatchedPrimary: fitness.fromWatchedPrimary,

@@ -24,6 +24,7 @@ struct VerifyCommand: RunnableCommand {
     @Option(help: "Subject of the backup, where the store holds several.")
     var name: String?
 
+    @OptionGroup var proof: ProofOptions
     @OptionGroup var store: StoreOptions
     @OptionGroup var outputs: OutputOptions
 
@@ -35,8 +36,10 @@ struct VerifyCommand: RunnableCommand {
         let session = outputs.session()
         if let from { return try await verify(in: from, session) }
         guard let backup else { return .usage }
-        let proof = try await session.progress.show { try await Verify.run(file: backup, meter: session.meter) }
-        let report = FileReport(file: backup, rdb: Manifest.Snapshot(proof))
+        let found = try await session.progress.show {
+            try await Verify.run(file: backup, at: proof.proof, meter: session.meter)
+        }
+        let report = FileReport(file: backup, rdb: Manifest.Snapshot(found))
         try session.result(report.text, report)
         return .done
     }
@@ -46,7 +49,7 @@ struct VerifyCommand: RunnableCommand {
         let (manifest, findings) = try await store.withStore(at: from, session) { store in
             let catalog = Catalog(store: store)
             let manifest = try await catalog.require(reference, name: name)
-            let verify = Verify(catalog, meter: session.meter, logger: session.logger)
+            let verify = Verify(catalog, at: proof.proof, meter: session.meter, logger: session.logger)
             return (manifest, try await session.progress.show { try await verify.run(manifest) })
         }
         let report = SetReport(manifest, findings)
@@ -72,6 +75,7 @@ private struct FileReport: Encodable {
     var text: String {
         "\(file): proven: RDB version \(rdb.version), \(Quantity.bytes(rdb.bytes)), "
             + "\(Quantity.count(rdb.keyCount)) keys, SHA-256 \(rdb.sha256)"
+            + (rdb.contentDigest.map { ", content \($0)" } ?? "")
     }
 }
 
@@ -86,6 +90,7 @@ private struct SetReport: Encodable {
         let seconds: Double
         let rawBytes: Int64
         let keys: UInt64
+        let contentDigest: String?
         let error: Manifest.Problem?
     }
 
@@ -99,6 +104,7 @@ private struct SetReport: Encodable {
                 seconds: finding.seconds,
                 rawBytes: finding.member.rdb?.bytes ?? 0,
                 keys: finding.member.rdb?.keyCount ?? 0,
+                contentDigest: finding.contentDigest,
                 error: finding.failure.map { .init(code: $0.code.rawValue, message: $0.description) }
             )
         }
@@ -114,6 +120,9 @@ private struct SetReport: Encodable {
                 Quantity.bytes(member.rawBytes), Quantity.seconds(member.seconds),
             ])
         }
-        return "\(name)/\(id)\n\(table.text)"
+        let digests = members.compactMap { member in
+            member.contentDigest.map { "\n\(member.member): content \($0)" }
+        }
+        return "\(name)/\(id)\n\(table.text)" + digests.joined()
     }
 }

@@ -125,6 +125,7 @@ package struct Backup: Sendable {
             let recorded = try await SnapshotPipeline.record(
                 snapshot,
                 of: "the snapshot of \(name)",
+                at: request.proof,
                 with: request.compression,
                 meter: meter
             ) { chunks in

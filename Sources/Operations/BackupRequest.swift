@@ -2,6 +2,7 @@
 
 import Catalog
 import Failures
+import RDB
 import RedisClient
 
 /// What is asked of a backup run.
@@ -21,6 +22,8 @@ package struct BackupRequest: Sendable {
     package var members: [BackupMember]
     package var choice: Choice
     package var compression: CompressionChoice
+    /// How closely each snapshot is read before it is committed.
+    package var proof: RDBLevel
     package var source: Manifest.Source
     package var tool: Manifest.Tool
     /// Whether a primary that Sentinel watches may be asked too (F12).
@@ -33,6 +36,7 @@ package struct BackupRequest: Sendable {
         members: [BackupMember],
         choice: Choice,
         compression: CompressionChoice,
+        proof: RDBLevel = .deep,
         source: Manifest.Source,
         tool: Manifest.Tool,
         allowsWatchedPrimary: Bool,
@@ -42,6 +46,7 @@ package struct BackupRequest: Sendable {
         self.members = members
         self.choice = choice
         self.compression = compression
+        self.proof = proof
         self.source = source
         self.tool = tool
         self.allowsWatchedPrimary = allowsWatchedPrimary

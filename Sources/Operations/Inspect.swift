@@ -34,6 +34,8 @@ package struct Inspect: Sendable {
 
     private let request: Request
     private let meter: ProgressMeter
+    /// What expiries are measured from where the snapshot has no time.
+    private let begun = Timestamp.now()
 
     package init(_ request: Request, meter: ProgressMeter) {
         self.request = request
@@ -47,9 +49,13 @@ package struct Inspect: Sendable {
             meter.begin("inspect \(path)", expectedBytes: sizeBytes)
             defer { meter.end() }
             let counted = chunks.observed { meter.advance(by: $0.count) }
-            return try await counted.withOverlap(depth: SnapshotPipeline.chunksAhead) { stored in
-                try await survey(try SnapshotPipeline.decompressed(stored, fileName: path), of: path)
+            let prover = SnapshotProver(path, scanner: scanner)
+            try await counted.withOverlap(depth: SnapshotPipeline.chunksAhead) { stored in
+                try await prover.proving(try SnapshotPipeline.decompressed(stored, fileName: path)) { proven in
+                    for try await _ in proven {}
+                }
             }
+            return findings(of: prover)
         }
     }
 
@@ -59,9 +65,10 @@ package struct Inspect: Sendable {
         meter.begin("inspect \(member.member)", expectedBytes: member.rdb?.bytes)
         defer { meter.end() }
         return try await catalog.withStoredBytes(of: member) { stored in
-            try await SnapshotPipeline.replay(stored, of: member, meter: meter) { raw in
-                try await survey(raw, of: "the snapshot of \(member.member)")
+            let replayed = try await SnapshotPipeline.replay(stored, of: member, by: scanner, meter: meter) { raw in
+                for try await _ in raw {}
             }
+            return findings(of: replayed.prover)
         }
     }
 
@@ -79,36 +86,23 @@ package struct Inspect: Sendable {
         )
     }
 
-    private func survey(_ chunks: ByteStream, of subject: String) async throws -> Findings {
-        let now = Timestamp.now()
+    /// One that takes note of every key.
+    private var scanner: RDBScanner {
         let census = RDBCensus(
             top: request.top,
             delimiter: Array(request.delimiter.utf8),
-            clock: now.secondsSince1970 * 1000
+            clock: begun.secondsSince1970 * 1000
         )
-        var scanner = RDBScanner(level: .deep, census: census)
-        do {
-            for try await chunk in chunks { try scanner.consume(chunk) }
-            let summary = try scanner.finish()
-            return Findings(
-                summary: summary,
-                census: scanner.census ?? census,
-                measuredFrom: scanner.snapshotTime.map { Timestamp(secondsSince1970: $0 / 1000) } ?? now
-            )
-        } catch let error as RDBError {
-            throw Failure(error.codeOfInspection, "inspect \(subject): \(error)")
-        }
+        return RDBScanner(level: .deep, census: census)
     }
-}
 
-extension RDBError {
-    /// What a broken rule means for the exit code: the same as when a snapshot is verified.
-    fileprivate var codeOfInspection: Failure.Code {
-        switch rule {
-        case .truncated: .truncated
-        case .trailingBytes: .trailingBytes
-        case .version: .unsupported
-        default: .corruptSnapshot
+    /// - Parameter prover: one whose stream came to its end.
+    private func findings(of prover: SnapshotProver) -> Findings {
+        let notes = prover.notes
+        guard let summary = prover.proof?.summary, let census = notes.census else {
+            preconditionFailure("a stream that ended is proven")
         }
+        let time = notes.snapshotTime.map { Timestamp(secondsSince1970: $0 / 1000) }
+        return Findings(summary: summary, census: census, measuredFrom: time ?? begun)
     }
 }

@@ -69,7 +69,7 @@ package struct RestoreDataDirectory: Sendable {
         return try await directory.withStagedRestore(restore) { staging in
             logger.info("restoring \(member.member) of \(manifest.name)/\(manifest.id) into \(request.path)")
             try await catalog.withStoredBytes(of: member) { stored in
-                try await SnapshotPipeline.replay(stored, of: member, meter: meter) { chunks in
+                _ = try await SnapshotPipeline.replay(stored, of: member, meter: meter) { chunks in
                     for try await chunk in chunks { try await staging.write(chunk) }
                 }
             }

@@ -31,17 +31,19 @@ package enum SnapshotPipeline {
     ///
     /// - Parameters:
     ///   - subject: whose snapshot it is, for messages: `the snapshot of redis-1`.
+    ///   - level: how closely the snapshot is read.
     ///   - stage: takes the compressed bytes to where they rest.
     /// - Throws: what any stage throws. What was staged is discarded then, also when the snapshot turns out to be whole
     ///   but not the one that was asked for.
     static func record(
         _ snapshot: SnapshotStream,
         of subject: String,
+        at level: RDBLevel,
         with compression: CompressionChoice,
         meter: ProgressMeter,
         stage: @Sendable (ByteStream) async throws -> any StagedObject
     ) async throws -> Recorded {
-        let prover = SnapshotProver(subject)
+        let prover = SnapshotProver(subject, level: level)
         let storedDigest = Mutex(SHA256Digest())
         let staged = try await prover.proving(snapshot.bytes) { proven in
             let counted = proven.observed { meter.advance(by: $0.count) }
@@ -78,18 +80,20 @@ package enum SnapshotPipeline {
     ///
     /// `reader` may see bytes before they are proven; the stream throws at its end, at the latest, when they are not
     /// what the manifest says. So a reader that came to the end of its stream has the snapshot.
+    /// - Parameter scanner: how the snapshot is read; by default at level deep.
     /// - Throws: `.digestMismatch`, `.truncated`, `.corruptCompression`, `.corruptSnapshot`, and what `reader` throws.
     static func replay<Result: Sendable>(
         _ stored: ByteStream,
         of member: Manifest.Member,
+        by scanner: RDBScanner = RDBScanner(level: .deep),
         meter: ProgressMeter,
         to reader: @Sendable (ByteStream) async throws -> Result
-    ) async throws -> Result {
+    ) async throws -> (result: Result, prover: SnapshotProver) {
         let subject = "the snapshot of \(member.member)"
         guard let expected = member.rdb, let object = member.stored else {
             throw Failure(.noSuchBackup, "read \(subject): the set holds none, \(member.error?.message ?? "")")
         }
-        let prover = SnapshotProver(subject)
+        let prover = SnapshotProver(subject, scanner: scanner)
         let storedDigest = StoredDigest(object, of: subject)
         let held = stored.transformed(
             { chunk in
@@ -101,7 +105,7 @@ package enum SnapshotPipeline {
                 return []
             }
         )
-        return try await held.withOverlap(depth: chunksAhead) { compressed in
+        let result = try await held.withOverlap(depth: chunksAhead) { compressed in
             let raw = try decompressed(compressed, object.compression, bytesMax: expected.bytes)
             return try await prover.proving(
                 raw,
@@ -113,6 +117,7 @@ package enum SnapshotPipeline {
                 try await reader(proven.observed { meter.advance(by: $0.count) })
             }
         }
+        return (result, prover)
     }
 }
 

@@ -8,6 +8,8 @@ import Synchronization
 
 /// What is known of a snapshot whose every byte was read to its proven end.
 package struct SnapshotProof: Sendable, Hashable {
+    /// How closely the scanner looked.
+    package let level: RDBLevel
     /// What the scanner found.
     package let summary: RDBSummary
     /// The SHA-256 of the uncompressed bytes, as 64 hexadecimal digits.
@@ -26,10 +28,14 @@ package final class SnapshotProver: Sendable {
 
     /// - Parameters:
     ///   - subject: whose snapshot it is, for messages: `the snapshot of redis-1`.
-    ///   - level: how closely the scanner looks.
-    package init(_ subject: String, level: RDBLevel = .deep) {
+    ///   - scanner: one that has read nothing yet; its level says how closely it looks.
+    package init(_ subject: String, scanner: RDBScanner) {
         self.subject = subject
-        scanner = Mutex(RDBScanner(level: level))
+        self.scanner = Mutex(scanner)
+    }
+
+    package convenience init(_ subject: String, level: RDBLevel = .deep) {
+        self.init(subject, scanner: RDBScanner(level: level))
     }
 
     /// Gives `body` the same chunks, which are digested in a task of their own, a few chunks ahead, and scanned when
@@ -64,6 +70,9 @@ package final class SnapshotProver: Sendable {
     /// The proof, once the stream has come to its end.
     package var proof: SnapshotProof? { proven.withLock { $0 } }
 
+    /// What the scanner took note of, if it was made to, and the time of the snapshot in milliseconds since 1970.
+    var notes: (census: RDBCensus?, snapshotTime: Int64?) { scanner.withLock { ($0.census, $0.snapshotTime) } }
+
     private func scan(_ chunk: [UInt8]) throws {
         try scanner.withLock { scanner in
             try chunk.withUnsafeBytes { bytes in
@@ -74,10 +83,10 @@ package final class SnapshotProver: Sendable {
 
     /// Every chunk has been digested: the reader came to the end of what the digest let through.
     private func finish() throws -> SnapshotProof {
-        let summary = try scanner.withLock { scanner in
-            try failing { () throws(RDBError) in try scanner.finish() }
+        let (level, summary) = try scanner.withLock { scanner in
+            (scanner.level, try failing { () throws(RDBError) in try scanner.finish() })
         }
-        let proof = SnapshotProof(summary: summary, sha256: digest.withLock { $0.hex })
+        let proof = SnapshotProof(level: level, summary: summary, sha256: digest.withLock { $0.hex })
         proven.withLock { $0 = proof }
         return proof
     }
@@ -107,7 +116,9 @@ extension Manifest.Snapshot {
             types: summary.types,
             usedMemory: summary.usedMemoryBytes,
             modules: summary.modules,
-            functions: summary.functions
+            functions: summary.functions,
+            proof: proof.level.rawValue,
+            contentDigest: summary.content?.description
         )
     }
 
@@ -121,6 +132,9 @@ extension Manifest.Snapshot {
         if found.keys != keys { return "its keys a database are \(found.keys), the manifest says \(keys)" }
         if found.expires != expires { return "it has \(found.expires) expiries, the manifest says \(expires)" }
         if found.types != types { return "its keys a type are \(found.types), the manifest says \(types)" }
+        if let digest = found.contentDigest, let contentDigest, digest != contentDigest {
+            return "its content digest is \(digest), the manifest says \(contentDigest)"
+        }
         return nil
     }
 }

@@ -5,16 +5,20 @@ import Catalog
 import Failures
 import Logging
 import ObjectStorage
+import RDB
 
 /// Reads a backup set again, all of it, and proves it: stored digest, decompression, RDB, and the counts of the
 /// manifest.
 package struct Verify: Sendable {
     private let catalog: Catalog
+    private let level: RDBLevel
     private let meter: ProgressMeter
     private let logger: Logger
 
-    package init(_ catalog: Catalog, meter: ProgressMeter, logger: Logger) {
+    /// - Parameter level: how closely each snapshot is read.
+    package init(_ catalog: Catalog, at level: RDBLevel = .deep, meter: ProgressMeter, logger: Logger) {
         self.catalog = catalog
+        self.level = level
         self.meter = meter
         self.logger = logger
     }
@@ -22,6 +26,8 @@ package struct Verify: Sendable {
     /// What was found out about one member.
     package struct Finding: Sendable {
         package let member: Manifest.Member
+        /// What the dataset says, where it was read at level content.
+        package let contentDigest: String?
         /// `nil` when the member is proven.
         package let failure: Failure?
         /// How long reading took, in seconds.
@@ -35,8 +41,9 @@ package struct Verify: Sendable {
         for member in manifest.storedMembers {
             let begun = ContinuousClock.now
             var failure: Failure?
+            var proof: SnapshotProof?
             do {
-                try await verify(member)
+                proof = try await verify(member)
                 logger.info("\(member.member): proven")
             } catch {
                 try Task.checkCancellation()
@@ -44,29 +51,41 @@ package struct Verify: Sendable {
                 logger.error("\(member.member): \(failure?.description ?? "")")
             }
             let seconds = (ContinuousClock.now - begun) / .seconds(1)
-            findings.append(Finding(member: member, failure: failure, seconds: seconds))
+            findings.append(
+                Finding(
+                    member: member,
+                    contentDigest: proof?.summary.content?.description,
+                    failure: failure,
+                    seconds: seconds
+                )
+            )
         }
         return findings
     }
 
-    private func verify(_ member: Manifest.Member) async throws {
+    private func verify(_ member: Manifest.Member) async throws -> SnapshotProof? {
         meter.begin("verify \(member.member)", expectedBytes: member.rdb?.bytes)
         defer { meter.end() }
-        try await catalog.withStoredBytes(of: member) { stored in
-            try await SnapshotPipeline.replay(stored, of: member, meter: meter) { chunks in
+        return try await catalog.withStoredBytes(of: member) { stored in
+            let scanner = RDBScanner(level: level)
+            return try await SnapshotPipeline.replay(stored, of: member, by: scanner, meter: meter) { chunks in
                 for try await _ in chunks {}
-            }
+            }.prover.proof
         }
     }
 
     /// Verifies a file that is in no store: a plain RDB, or one compressed by its suffix.
     /// - Throws: `.corruptSnapshot`, `.truncated`, `.trailingBytes`, `.corruptCompression`, `.inputOutput`.
-    package static func run(file path: String, meter: ProgressMeter) async throws -> SnapshotProof {
+    package static func run(
+        file path: String,
+        at level: RDBLevel = .deep,
+        meter: ProgressMeter
+    ) async throws -> SnapshotProof {
         try await withSnapshotFile(path) { sizeBytes, chunks in
             meter.begin("verify \(path)", expectedBytes: sizeBytes)
             defer { meter.end() }
             let counted = chunks.observed { meter.advance(by: $0.count) }
-            let prover = SnapshotProver(path)
+            let prover = SnapshotProver(path, level: level)
             try await counted.withOverlap(depth: SnapshotPipeline.chunksAhead) { stored in
                 let raw = try SnapshotPipeline.decompressed(stored, fileName: path)
                 try await prover.proving(raw) { proven in

@@ -16,7 +16,7 @@ package struct RDBScanner: Sendable {
         case done
     }
 
-    let level: RDBLevel
+    package let level: RDBLevel
     /// Whether strings are looked into: at every level but framing.
     let looksInside: Bool
     let limits: RDBLimits

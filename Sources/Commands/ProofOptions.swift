@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import RDB
+
+extension RDBLevel: ExpressibleByArgument {}
+
+/// How closely a snapshot is read.
+struct ProofOptions: ParsableArguments, Sendable {
+    @Option(
+        help: """
+            How closely the RDB is read: framing (records and checksum), deep (also inside every value), content (also \
+            the digest of what the dataset says).
+            """
+    )
+    var proof: RDBLevel = .deep
+}
