@@ -16,7 +16,7 @@ SOURCES := Package.swift Sources Tests
 # What a build needs, and what the tests run beside it (the rest of that is in Tests/requirements.txt).
 BUILD_PACKAGES := ca-certificates git g++ libc6-dev binutils pkg-config libcurl4-openssl-dev libzstd-dev zlib1g-dev
 DEMO_PACKAGES := redis-server redis-tools
-TEST_PACKAGES := $(DEMO_PACKAGES) gzip openssl python3 python3-venv strace zstd
+TEST_PACKAGES := $(DEMO_PACKAGES) gzip libnss-wrapper openssl python3 python3-venv strace zstd
 
 help:
 	@echo 'make demo    build redoubt, and back up and restore a Redis before your eyes'
@@ -49,11 +49,11 @@ test: toolchain deps parts lint
 
 # Nothing is written into the repository: inputs that reach something new stay in .build-fuzz, for the next run.
 fuzz: $(FUZZER)
-	FUZZ_SECONDS=$(FUZZ_SECONDS) bash Tests/Fuzz/run.sh $(FUZZER) .build-fuzz/work
+	FUZZ_SECONDS=$(FUZZ_SECONDS) bash Tests/Fuzz/run.sh $(FUZZER) .build-fuzz/run
 
 # Adds to the corpus what earlier runs found to reach more.
 fuzz-merge: $(FUZZER)
-	bash Tests/Fuzz/run.sh $(FUZZER) .build-fuzz/work merge
+	bash Tests/Fuzz/run.sh $(FUZZER) .build-fuzz/run merge
 
 # Writes the seeds of the corpus anew, from the fixtures of the tests.
 fuzz-seeds: toolchain deps

@@ -28,7 +28,7 @@ struct BackupCommand: RunnableCommand {
     @Option(help: ArgumentHelp("Store to write to: file:///dir or s3://bucket/prefix.", valueName: "url"))
     var to: String
 
-    @Option(help: "Subject of the backup. Otherwise the host of the first endpoint.")
+    @Option(help: "Subject of the backup. Otherwise <namespace>.<statefulset>, or the host of the first endpoint.")
     var name: String?
 
     @Option(help: "Which members give a snapshot.")
@@ -50,11 +50,13 @@ struct BackupCommand: RunnableCommand {
     @OptionGroup(title: "Output") var outputs: OutputOptions
 
     func validate() throws {
-        if servers.endpoint.isEmpty { throw ValidationError("name the members: --endpoint redis://host:port") }
+        if servers.isEmpty {
+            throw ValidationError("name the members: --endpoint redis://host:port, or --statefulset")
+        }
         if (source == .volume) != (dataDir != nil) {
             throw ValidationError("--source volume and --data-dir need each other")
         }
-        if source == .volume, servers.endpoint.count != 1 {
+        if source == .volume, servers.endpoint.count + (servers.set.replicas ?? 0) != 1 {
             throw ValidationError("--source volume reads the folder of one server: give one --endpoint")
         }
         if let name, !ObjectKey.isValid(component: name) || name.hasPrefix(".") || name.utf8.count > 100 {
@@ -71,12 +73,12 @@ struct BackupCommand: RunnableCommand {
             dataDirectory: dataDir
         ).members(session)
         let request = BackupRequest(
-            name: name ?? chosen[0].endpoint.subjectName,
+            name: name ?? servers.set.subjectName ?? chosen[0].endpoint.subjectName,
             members: chosen,
             choice: members,
             compression: try compression.choice(),
             proof: proof.proof,
-            source: .init(kind: "endpoints"),
+            source: servers.set.source,
             tool: .init(name: "redoubt", version: redoubtVersion),
             allowsWatchedPrimary: fitness.fromWatchedPrimary,
             runID: session.runID

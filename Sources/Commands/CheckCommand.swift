@@ -47,7 +47,7 @@ struct CheckCommand: RunnableCommand {
     @OptionGroup(title: "Output") var outputs: OutputOptions
 
     func validate() throws {
-        if servers.endpoint.isEmpty && to == nil && config.isEmpty {
+        if servers.isEmpty && to == nil && config.isEmpty {
             throw ValidationError("give an --endpoint, a store with --to, a file with --config, or several of them")
         }
         if (source == .volume) != (dataDir != nil) {

@@ -32,7 +32,8 @@ struct MemberFactory {
 
     func members(_ session: Session) throws -> [BackupMember] {
         let endpoints = try servers.endpoints(session)
-        return try zip(uniqueMemberNames(endpoints), endpoints).map { name, endpoint in
+        let names = servers.set.podNames.isEmpty ? uniqueMemberNames(endpoints) : servers.set.podNames
+        return try zip(names, endpoints).map { name, endpoint in
             BackupMember(
                 name: name,
                 endpoint: endpoint,

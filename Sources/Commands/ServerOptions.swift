@@ -17,6 +17,8 @@ struct ServerOptions: ParsableArguments, Sendable {
     )
     var endpoint: [String] = []
 
+    @OptionGroup var set: StatefulSetOptions
+
     @Option(help: ArgumentHelp("ACL user to log in as, where the URL names none.", valueName: "name"))
     var user: String?
 
@@ -54,8 +56,14 @@ struct ServerOptions: ParsableArguments, Sendable {
     @Option(help: ArgumentHelp("Seconds in which something must move at the server.", valueName: "seconds"))
     var timeout: Double = 60
 
+    /// Whether no server is named at all.
+    var isEmpty: Bool { endpoint.isEmpty && set.statefulset == nil }
+
     func validate() throws {
         if (cert == nil) != (key == nil) { throw ValidationError("--cert and --key need each other") }
+        if !endpoint.isEmpty && set.statefulset != nil {
+            throw ValidationError("give either --endpoint or --statefulset")
+        }
         if connectTimeout <= 0 || timeout <= 0 { throw ValidationError("a time-out must be more than 0 seconds") }
     }
 
@@ -63,7 +71,7 @@ struct ServerOptions: ParsableArguments, Sendable {
     /// - Throws: `.usage`, `.configuration`.
     func endpoints(_ session: Session) throws -> [RedisEndpoint] {
         let password = try password(session)
-        return try endpoint.map { text in
+        return try (endpoint + set.endpoints()).map { text in
             var url = try RedisURL(text)
             Redaction.learn(url.password?.value)
             if url.password == nil, let password {

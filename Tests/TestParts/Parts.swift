@@ -24,6 +24,15 @@ package enum Parts {
     package static func zstd() throws -> String { try installed("zstd") }
     package static func gzip() throws -> String { try installed("gzip") }
     package static func strace() throws -> String { try installed("strace") }
+    /// A library that, loaded before the others, resolves names by a hosts file of the caller's own.
+    package static func hostsWrapper() throws -> String {
+        let path = "/usr/lib/\(machine)-linux-gnu/libnss_wrapper.so"
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw PartMissing(description: "\(path) is not installed: run `make parts`")
+        }
+        return path
+    }
+
     /// SeaweedFS.
     package static func weed() throws -> String { try inVirtualEnvironment("bin/weed") }
     package static func rclone() throws -> String { try inVirtualEnvironment("bin/rclone") }
