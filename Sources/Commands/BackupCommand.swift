@@ -92,7 +92,8 @@ struct BackupCommand: RunnableCommand {
             )
             return try await session.progress.show { try await backup.run() }
         }
-        try session.result(BackupText(outcome).text, outcome.manifest)
+        let text = BackupText(outcome)
+        try session.result(text.text, outcome.manifest, verdict: text.verdict)
         return outcome.manifest.isPartial ? .partial : .done
     }
 }

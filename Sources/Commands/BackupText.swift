@@ -30,8 +30,14 @@ struct BackupText {
             for warning in member.warnings ?? [] { lines.append("warning   \(member.member): \(warning)") }
         }
         for omission in outcome.omissions { lines.append("left out  \(omission.member): \(omission.reason)") }
-        let verdict = manifest.isPartial ? "partial, the rest is proven" : "complete, every snapshot proven"
-        lines.append("backup    \(manifest.name)/\(manifest.id): \(verdict)")
+        lines.append("backup    \(verdict)")
         return lines.joined(separator: "\n")
+    }
+
+    /// The set and whether it is whole.
+    var verdict: String {
+        let manifest = outcome.manifest
+        let verdict = manifest.isPartial ? "partial, the rest is proven" : "complete, every snapshot proven"
+        return "\(manifest.name)/\(manifest.id): \(verdict)"
     }
 }

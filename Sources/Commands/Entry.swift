@@ -86,18 +86,25 @@ package enum Entry {
 
     private static func run(_ command: any RunnableCommand) async -> Int32 {
         let asJSON = command.outputs.output == .json
+        var code: Int32
+        var ending: Failure?
         do {
-            return try await SignalWatch.run { try await command.execute() }.rawValue
+            code = try await SignalWatch.run { try await command.execute() }.rawValue
         } catch let interrupted as SignalWatch.Interrupted {
             let failure = Failure(
                 .interrupted,
                 "ended by signal \(interrupted.signal); nothing was left half-made"
             )
-            _ = report(failure, asJSON: asJSON, exitCode: interrupted.exitCode)
-            return interrupted.exitCode.rawValue
+            code = report(failure, asJSON: asJSON, exitCode: interrupted.exitCode)
+            ending = failure
         } catch {
-            return report(Failure(wrapping: error, attempting: "run the command"), asJSON: asJSON)
+            let failure = Failure(wrapping: error, attempting: "run the command")
+            code = report(failure, asJSON: asJSON)
+            ending = failure
         }
+        let name = type(of: command).configuration.commandName ?? ""
+        TerminationMessage(command: name, exitCode: code, failure: ending).write(to: command.outputs.terminationLog)
+        return code
     }
 
     /// What the line asks for, as far as it can be seen before it is understood.

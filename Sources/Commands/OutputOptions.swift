@@ -26,6 +26,14 @@ struct OutputOptions: ParsableArguments, Sendable {
     @Option(help: "Progress on standard error: auto shows it on a terminal, and as a log line elsewhere.")
     var progress: ProgressChoice = .auto
 
+    @Option(
+        help: ArgumentHelp(
+            "File that gets the verdict as JSON when the run ends, if it exists. Otherwise /dev/termination-log.",
+            valueName: "file"
+        )
+    )
+    var terminationLog: String?
+
     @Flag(name: .shortAndLong, help: "Log every step.")
     var verbose = false
 
@@ -82,7 +90,10 @@ struct Session: Sendable {
     ]
 
     /// Writes the result: the text for people, or the document for programs.
-    func result(_ text: @autoclosure () -> String, _ document: some Encodable) throws {
+    ///
+    /// - Parameter verdict: the result in a sentence, for where a run ends in a cluster.
+    func result(_ text: @autoclosure () -> String, _ document: some Encodable, verdict: String? = nil) throws {
+        if let verdict { TerminationMessage.note(verdict) }
         switch output {
         case .text: try Console.result(text())
         case .json: try Console.result(try JSONText.encode(document))

@@ -87,7 +87,7 @@ struct RestoreCommand: RunnableCommand {
             return try await session.progress.show { try await restore.run() }
         }
         let report = RestoreReport(outcome, dataDirectory: dataDir)
-        try session.result(report.text, report)
+        try session.result(report.text, report, verdict: report.text)
         guard requireBackup, case .nothingToRestore = outcome else { return .done }
         throw Failure(.noSuchBackup, "restore into \(dataDir): there is no backup to restore (--require-backup)")
     }

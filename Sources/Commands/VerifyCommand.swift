@@ -40,7 +40,7 @@ struct VerifyCommand: RunnableCommand {
             try await Verify.run(file: backup, at: proof.proof, meter: session.meter)
         }
         let report = FileReport(file: backup, rdb: Manifest.Snapshot(found))
-        try session.result(report.text, report)
+        try session.result(report.text, report, verdict: report.text)
         return .done
     }
 
@@ -53,7 +53,9 @@ struct VerifyCommand: RunnableCommand {
             return (manifest, try await session.progress.show { try await verify.run(manifest) })
         }
         let report = SetReport(manifest, findings)
-        try session.result(report.text, report)
+        let proven = findings.filter { $0.failure == nil }.count
+        let verdict = "\(manifest.name)/\(manifest.id): \(proven) of \(findings.count) members proven"
+        try session.result(report.text, report, verdict: verdict)
         let failures = findings.compactMap(\.failure)
         // Bytes that are corrupt must not hide behind a store that did not answer.
         guard let failure = failures.first(where: { ExitCode($0.code) == .corrupt }) ?? failures.first else {
