@@ -11,12 +11,15 @@ struct ElementSink {
     private var score = ScoreText()
     /// What the text is that is being read.
     private var role = PackedRole.control
-    /// Whether its bytes are looked at.
-    private(set) var takesBytes = false
+    /// How many bytes of it are to come.
+    private(set) var textBytes = 0
+    /// Whether they are looked at.
+    private var takesBytes = false
 
     mutating func begin(_ kind: PackedShape.Kind) {
         shape = PackedShape(kind)
         unique.removeAll()
+        textBytes = 0
     }
 
     /// The next element: an integer, or a text of so many bytes.
@@ -39,9 +42,10 @@ struct ElementSink {
         if case .streamNode = shape.kind { content?.accept(shape.node) }
     }
 
-    /// A text begins; `take` gets its bytes, in pieces, if `takesBytes` says so.
+    /// A text begins; `passText` gets its bytes, in pieces.
     private mutating func beginText(_ length: Int) throws(RDBViolation) {
         role = try shape.accept(.text)
+        textBytes = length
         takesBytes = content != nil
         switch role {
         case .field, .member:
@@ -55,7 +59,19 @@ struct ElementSink {
         content?.beginText(role, length)
     }
 
-    mutating func take(_ bytes: UnsafeRawBufferPointer) {
+    /// Passes over what is at hand of the text.
+    ///
+    /// - Returns: how many bytes that is.
+    mutating func passText(_ cursor: inout RDBCursor) throws(RDBViolation) -> Int {
+        let count = min(textBytes, cursor.remaining)
+        if takesBytes { take(cursor.bytes(count)) }
+        cursor.advance(count)
+        textBytes -= count
+        if textBytes == 0 { try endText() }
+        return count
+    }
+
+    private mutating func take(_ bytes: UnsafeRawBufferPointer) {
         switch role {
         case .field, .member: unique.take(bytes)
         case .score: score.take(bytes)
@@ -64,7 +80,7 @@ struct ElementSink {
         if role != .score { content?.take(bytes) }
     }
 
-    mutating func endText() throws(RDBViolation) {
+    private mutating func endText() throws(RDBViolation) {
         switch role {
         case .field, .member: try endUnique()
         case .score:

@@ -9,8 +9,6 @@ struct ListpackWalk {
     private var position = 0
     /// How many elements its header announces; 65535 if it does not say.
     private var announced = UInt16.max
-    /// The bytes of the current string that are still to be skipped.
-    private var skipped = 0
     /// The length of the current element, which must follow it.
     private var elementBytes = 0
     private var hasEnded = false
@@ -19,12 +17,8 @@ struct ListpackWalk {
 
     mutating func walk(_ cursor: inout RDBCursor, _ sink: inout ElementSink) throws(RDBViolation) {
         while cursor.remaining > 0 {
-            if skipped > 0 {
-                let count = min(skipped, cursor.remaining)
-                if sink.takesBytes { sink.take(cursor.bytes(count)) }
-                skipped -= count
-                advance(count, &cursor)
-                if skipped == 0 { try sink.endText() }
+            if sink.textBytes > 0 {
+                position += try sink.passText(&cursor)
             } else if position == 0 {
                 guard try readHeader(&cursor) else { return }
             } else if elementBytes > 0 {
@@ -69,7 +63,6 @@ struct ListpackWalk {
             throw violation("has an element of \(elementBytes) bytes at byte \(position)")
         }
         try sink.accept(value, text)
-        skipped = text
         advance(header, &cursor)
         return true
     }

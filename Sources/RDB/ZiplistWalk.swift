@@ -11,8 +11,6 @@ struct ZiplistWalk {
     private var tail = 0
     /// How many elements its header announces; 65535 if it does not say.
     private var announced = UInt16.max
-    /// The bytes of the current string that are still to be skipped.
-    private var skipped = 0
     /// Where the last element begins that was read.
     private var last = 0
     private var hasEnded = false
@@ -23,12 +21,8 @@ struct ZiplistWalk {
 
     mutating func walk(_ cursor: inout RDBCursor, _ sink: inout ElementSink) throws(RDBViolation) {
         while cursor.remaining > 0 {
-            if skipped > 0 {
-                let count = min(skipped, cursor.remaining)
-                if sink.takesBytes { sink.take(cursor.bytes(count)) }
-                skipped -= count
-                advance(count, &cursor)
-                if skipped == 0 { try sink.endText() }
+            if sink.textBytes > 0 {
+                position += try sink.passText(&cursor)
             } else if position == 0 {
                 guard try readHeader(&cursor) else { return }
             } else {
@@ -86,7 +80,6 @@ struct ZiplistWalk {
         }
         try sink.accept(value, text)
         last = position
-        skipped = text
         advance(lengthBytes + header, &cursor)
         return true
     }

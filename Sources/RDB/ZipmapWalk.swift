@@ -10,8 +10,7 @@ struct ZipmapWalk {
     /// How many fields its header announces; 254 or 255 if it does not say.
     private var announced: UInt8 = 0
     private(set) var fields = 0
-    /// The bytes of the current text that are still to be skipped, and the unused ones after it.
-    private var skipped = 0
+    /// The unused bytes after the current text that are still to be skipped.
     private var unused = 0
     private var isValueNext = false
     private var hasEnded = false
@@ -20,12 +19,8 @@ struct ZipmapWalk {
 
     mutating func walk(_ cursor: inout RDBCursor, _ sink: inout ElementSink) throws(RDBViolation) {
         while cursor.remaining > 0 {
-            if skipped > 0 {
-                let count = min(skipped, cursor.remaining)
-                if sink.takesBytes { sink.take(cursor.bytes(count)) }
-                skipped -= count
-                advance(count, &cursor)
-                if skipped == 0 { try sink.endText() }
+            if sink.textBytes > 0 {
+                position += try sink.passText(&cursor)
             } else if unused > 0 {
                 let count = min(unused, cursor.remaining)
                 unused -= count
@@ -67,7 +62,6 @@ struct ZipmapWalk {
         }
         isValueNext.toggle()
         try sink.accept(nil, text)
-        skipped = text
         unused = free
         advance(header, &cursor)
         return true
