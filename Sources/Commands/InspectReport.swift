@@ -52,7 +52,7 @@ struct InspectReport: Encodable {
         let createdAt: Timestamp?
         let replicationID: String?
         let replicationOffset: Int64?
-        /// All AUX fields, those above too.
+        /// The AUX fields, those above too: up to 64, of at most 1 KiB each.
         let aux: [String: String]
     }
 

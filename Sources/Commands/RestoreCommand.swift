@@ -5,6 +5,7 @@ import Catalog
 import DataDirectory
 import Failures
 import Operations
+import RDB
 
 /// The server's setting of `appendonly`.
 enum AppendOnlySetting: String, Sendable, CaseIterable, ExpressibleByArgument {
@@ -68,6 +69,14 @@ struct RestoreCommand: RunnableCommand {
     )
     var requireBackup = false
 
+    @Option(
+        help: """
+            How closely the snapshot is read: framing, deep or content. Otherwise as closely as it was proven, and no \
+            closer than deep.
+            """
+    )
+    var proof: RDBLevel?
+
     @Flag(help: "Say what would be done, and do nothing.")
     var dryRun = false
 
@@ -110,6 +119,7 @@ struct RestoreCommand: RunnableCommand {
             target: target,
             owner: try owner.map(FileOwner.init(parsing:)),
             requestID: requestID,
+            proof: proof,
             isDryRun: dryRun
         )
     }

@@ -54,20 +54,8 @@ package struct ConfigurationReview: Sendable {
                 Finding(isFatal: isFatal, place: place, directive: line.name, problem: problem, fix: fix)
             )
         }
-        // Modules bring directives of their own, with their name before a point.
-        if !line.name.contains("."), !accepted.contains(line.name) {
-            let servers = DirectiveCatalog.servers(knowing: line.name)
-            if servers.isEmpty {
-                return add(isFatal: true, "no server knows this directive: it does not start", Meant.fix(of: line.name))
-            }
-            if servers.count < DirectiveCatalog.Server.allCases.count {
-                let names = servers.map(\.rawValue).sorted().joined(separator: ", ")
-                add(
-                    isFatal: false,
-                    "only some servers know this directive: \(names)",
-                    "keep it if yours is one of them"
-                )
-            }
+        if !accepted.contains(line.name), !DirectiveCatalog.knows(line.name) {
+            return add(isFatal: true, "no server knows this directive: it does not start", Meant.fix(of: line.name))
         }
         do throws(DirectiveError) {
             try configuration.apply(line)

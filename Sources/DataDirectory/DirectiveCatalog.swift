@@ -1,19 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The directives that servers know: what `CONFIG GET *` of each lists, and those that stand in files only
-/// (redis src/config.c, `loadServerConfigFromString`). A test holds the lists against the servers.
+/// The directives that servers know: what `CONFIG GET *` of Redis 6.2 and 7.0 and of Valkey 9.1 lists, what stands in
+/// files only (redis src/config.c, `loadServerConfigFromString`), and what src/config.c of other releases names. A test
+/// holds the lists against the servers.
 enum DirectiveCatalog {
-    /// The servers whose directives are listed.
-    enum Server: String, CaseIterable, Sendable {
-        case redis62 = "Redis 6.2"
-        case redis70 = "Redis 7.0"
-        case valkey91 = "Valkey 9.1"
+    /// Whether any server knows the directive.
+    static func knows(_ name: String) -> Bool {
+        // Modules bring their own, with their name before a point; those that come with Redis 8 before a hyphen.
+        known.contains(name) || name.contains(".") || modulePrefixes.contains { name.hasPrefix($0) }
     }
 
-    /// Which of the servers know a directive.
-    static func servers(knowing name: String) -> Set<Server> { known[name] ?? [] }
+    static let names: [String] = known.sorted()
 
-    static let names: [String] = known.keys.sorted()
+    private static let modulePrefixes = ["search-", "ts-", "bf-", "cf-"]
+
+    private static let known = Set(
+        [everywhere, inFilesOnly, since70, inRedis, in62Only, in70Only, inValkeyOnly, inOtherReleases]
+            .flatMap { $0.split(whereSeparator: \.isWhitespace).map(String.init) }
+    )
+
+    /// Other than the three: Redis 6.0, 7.2 and 7.4, Valkey 8.0.
+    private static let inOtherReleases = """
+        client-default-resp cluster-ping-interval debug-context enable-debug-assert events-per-io-thread
+        loading-process-events-interval-bytes req-res-logfile sentinel
+        """
 
     /// Directives that `CONFIG GET *` does not list: without a value, for tests, or accepted and passed over.
     private static let inFilesOnly = """
@@ -22,21 +32,6 @@ enum DirectiveCatalog {
         """
 
     private static let in62Only = "gopher-enabled"
-
-    private static let known: [String: Set<Server>] = {
-        var known: [String: Set<Server>] = [:]
-        func add(_ text: String, _ servers: Set<Server>) {
-            for name in text.split(whereSeparator: \.isWhitespace) { known[String(name)] = servers }
-        }
-        add(everywhere, Set(Server.allCases))
-        add(inFilesOnly, Set(Server.allCases))
-        add(since70, [.redis70, .valkey91])
-        add(inRedis, [.redis62, .redis70])
-        add(in62Only, [.redis62])
-        add(in70Only, [.redis70])
-        add(inValkeyOnly, [.valkey91])
-        return known
-    }()
 
     /// In all three.
     private static let everywhere = """

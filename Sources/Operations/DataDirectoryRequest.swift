@@ -24,6 +24,8 @@ package struct DataDirectoryRequest: Sendable {
     package var owner: FileOwner?
     /// What the operator calls this restore; the same restore is not done twice.
     package var requestID: String?
+    /// How closely the snapshot is read; as it was proven, and no closer than deep, when `nil`.
+    package var proof: RDBLevel?
     package var isDryRun: Bool
 
     package init(
@@ -37,6 +39,7 @@ package struct DataDirectoryRequest: Sendable {
         target: RestoreTargetServer,
         owner: FileOwner?,
         requestID: String?,
+        proof: RDBLevel? = nil,
         isDryRun: Bool
     ) {
         self.reference = reference
@@ -49,6 +52,7 @@ package struct DataDirectoryRequest: Sendable {
         self.target = target
         self.owner = owner
         self.requestID = requestID
+        self.proof = proof
         self.isDryRun = isDryRun
     }
 

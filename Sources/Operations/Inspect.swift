@@ -14,10 +14,13 @@ package struct Inspect: Sendable {
         package var top: Int
         /// What ends a prefix.
         package var delimiter: String
+        /// How closely the snapshot is read; as it was proven, and no closer than deep, when `nil`.
+        package var proof: RDBLevel?
 
-        package init(top: Int = 10, delimiter: String = ":") {
+        package init(top: Int = 10, delimiter: String = ":", proof: RDBLevel? = nil) {
             self.top = top
             self.delimiter = delimiter
+            self.proof = proof
         }
     }
 
@@ -49,7 +52,7 @@ package struct Inspect: Sendable {
             meter.begin("inspect \(path)", expectedBytes: sizeBytes)
             defer { meter.end() }
             let counted = chunks.observed { meter.advance(by: $0.count) }
-            let prover = SnapshotProver(path, scanner: scanner)
+            let prover = SnapshotProver(path, scanner: scanner(.deep))
             try await counted.withOverlap(depth: SnapshotPipeline.chunksAhead) { stored in
                 try await prover.proving(try SnapshotPipeline.decompressed(stored, fileName: path)) { proven in
                     for try await _ in proven {}
@@ -65,7 +68,12 @@ package struct Inspect: Sendable {
         meter.begin("inspect \(member.member)", expectedBytes: member.rdb?.bytes)
         defer { meter.end() }
         return try await catalog.withStoredBytes(of: member) { stored in
-            let replayed = try await SnapshotPipeline.replay(stored, of: member, by: scanner, meter: meter) { raw in
+            let replayed = try await SnapshotPipeline.replay(
+                stored,
+                of: member,
+                by: scanner(member.provenLevel),
+                meter: meter
+            ) { raw in
                 for try await _ in raw {}
             }
             return findings(of: replayed.prover)
@@ -87,13 +95,13 @@ package struct Inspect: Sendable {
     }
 
     /// One that takes note of every key.
-    private var scanner: RDBScanner {
+    private func scanner(_ level: RDBLevel) -> RDBScanner {
         let census = RDBCensus(
             top: request.top,
             delimiter: Array(request.delimiter.utf8),
             clock: begun.secondsSince1970 * 1000
         )
-        return RDBScanner(level: .deep, census: census)
+        return RDBScanner(level: request.proof ?? level, census: census)
     }
 
     /// - Parameter prover: one whose stream came to its end.

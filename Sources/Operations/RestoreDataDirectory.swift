@@ -69,7 +69,8 @@ package struct RestoreDataDirectory: Sendable {
         return try await directory.withStagedRestore(restore) { staging in
             logger.info("restoring \(member.member) of \(manifest.name)/\(manifest.id) into \(request.path)")
             try await catalog.withStoredBytes(of: member) { stored in
-                _ = try await SnapshotPipeline.replay(stored, of: member, meter: meter) { chunks in
+                let scanner = RDBScanner(level: request.proof ?? member.provenLevel)
+                _ = try await SnapshotPipeline.replay(stored, of: member, by: scanner, meter: meter) { chunks in
                     for try await chunk in chunks { try await staging.write(chunk) }
                 }
             }

@@ -100,6 +100,14 @@ package final class SnapshotProver: Sendable {
     }
 }
 
+extension Manifest.Member {
+    /// How closely to read a snapshot that was proven before: as then, and no closer than deep. What a later program
+    /// would refuse was good enough to be committed, and its digests tell that it is still the same.
+    var provenLevel: RDBLevel {
+        rdb?.proof.flatMap(RDBLevel.init(rawValue:)) == .framing ? .framing : .deep
+    }
+}
+
 extension Manifest.Snapshot {
     /// What a manifest says of a snapshot that is proven.
     package init(_ proof: SnapshotProof) {
@@ -132,7 +140,9 @@ extension Manifest.Snapshot {
         if found.keys != keys { return "its keys a database are \(found.keys), the manifest says \(keys)" }
         if found.expires != expires { return "it has \(found.expires) expiries, the manifest says \(expires)" }
         if found.types != types { return "its keys a type are \(found.types), the manifest says \(types)" }
-        if let digest = found.contentDigest, let contentDigest, digest != contentDigest {
+        if let digest = proof.summary.content, let contentDigest, digest.isComparable(with: contentDigest),
+            digest.description != contentDigest
+        {
             return "its content digest is \(digest), the manifest says \(contentDigest)"
         }
         return nil

@@ -13,6 +13,9 @@ package struct ContentDigest: Sendable, Hashable, CustomStringConvertible {
 
     init(_ sum: DigestSum) { self.sum = sum }
 
+    /// Whether another one, as text, follows the same definition.
+    package func isComparable(with text: String) -> Bool { text.hasPrefix("\(Self.version):") }
+
     /// `1:` and 64 hexadecimal digits, the lowest byte of the sum first.
     package var description: String {
         let digits = sum.bytes.map { hexadecimal($0).dropFirst(2) }.joined()

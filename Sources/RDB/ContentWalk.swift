@@ -199,13 +199,14 @@ struct ContentWalk {
     }
 
     /// An element of an array begins, and its text follows.
-    mutating func beginElement(_ index: UInt64) {
+    mutating func beginElement(_ index: UInt64, isDouble: Bool = false) {
         item.begin()
         item.add(index)
+        item.add(UInt8(isDouble ? 1 : 0))
     }
 
     mutating func element(_ index: UInt64, _ bits: UInt64, isDouble: Bool) {
-        beginElement(index)
+        beginElement(index, isDouble: isDouble)
         if isDouble { item.add(bits) } else { item.addText(Int64(bitPattern: bits)) }
         sum.add(item.finished())
     }

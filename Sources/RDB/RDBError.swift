@@ -58,9 +58,6 @@ package enum RDBRule: String, Sendable, Hashable, CaseIterable {
     /// More databases, or more modules, than the limits of the scanner allow.
     case tooMany = "too-many"
 
-    /// A key that expires before 1970 (level deep).
-    case keyExpiry = "key-expiry"
-
     // Fields.
 
     /// A length that begins with a byte no length begins with, or an encoding mark where a plain length must stand.

@@ -20,8 +20,8 @@ extension RDBScanner {
         case .fieldTime: try readFieldTime(&cursor)
         case .time: readBytes(8, &cursor)
         case .byte: readBytes(1, &cursor)
-        case .expirySeconds: try readExpiry(cursor.littleEndian(as: Int32.self).map { Int64($0) * 1000 }, 4, &cursor)
-        case .expiryMilliseconds: try readExpiry(cursor.littleEndian(as: Int64.self), 8, &cursor)
+        case .expirySeconds: readExpiry(cursor.littleEndian(as: Int32.self).map { Int64($0) * 1000 }, 4, &cursor)
+        case .expiryMilliseconds: readExpiry(cursor.littleEndian(as: Int64.self), 8, &cursor)
         case .database: try readDatabase(&cursor)
         case .auxName, .auxValue: try readExcerpt(&cursor, limit: limits.auxBytesMax)
         case .auxNameEnd: try endAuxName()
@@ -156,17 +156,11 @@ extension RDBScanner {
 
     // MARK: Opcodes
 
-    private mutating func readExpiry(
-        _ milliseconds: Int64?,
-        _ size: Int,
-        _ cursor: inout RDBCursor
-    ) throws(RDBViolation) -> Bool {
+    private mutating func readExpiry(_ milliseconds: Int64?, _ size: Int, _ cursor: inout RDBCursor) -> Bool {
         guard let milliseconds else { return false }
-        // No command leaves such a key, and the server that loads it would take -1 for no expiry.
-        guard milliseconds >= 0 || !looksInside else {
-            throw RDBViolation(.keyExpiry, "the key that follows expires at \(milliseconds) ms")
-        }
-        counts.expiry = milliseconds
+        // Servers load -1 as no expiry, and other times before 1970 as expired: Redis before 6.2 made them of an
+        // overflow (`SET key value PX 9223372036854775807`).
+        counts.expiry = milliseconds == -1 ? nil : milliseconds
         cursor.advance(size)
         return true
     }

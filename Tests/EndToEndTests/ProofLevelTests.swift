@@ -72,6 +72,53 @@ struct ProofLevelTests {
         }
     }
 
+    /// Only digests of one definition are compared: those of a later program are left to it.
+    @Test func digestsOfAnotherDefinitionAreNotCompared() async throws {
+        try await withTemporaryFolder { folder in
+            try await withRedis(.redis70) { redis in
+                try await Dataset.small.load(into: redis)
+                let taken = try await Self.backup(redis, to: folder, "content")
+                let file = folder.appendingPathComponent("one/\(taken.id)/manifest.json")
+                let text = String(decoding: try Data(contentsOf: file), as: UTF8.self)
+                let digest = try #require(taken.members[0].rdb?["contentDigest"]?.text)
+                for (other, code) in [("2:", 0), ("1:", 4)] as [(String, Int32)] {
+                    let changed = text.replacing(digest, with: other + String(repeating: "0", count: 64))
+                    try Data(changed.utf8).write(to: file)
+                    let outcome = try await Redoubt.run(
+                        "verify",
+                        taken.id,
+                        "--from",
+                        "file://\(folder.path)",
+                        "--proof",
+                        "content"
+                    )
+                    #expect(outcome.code == code, "\(outcome.errors)")
+                }
+            }
+        }
+    }
+
+    /// What was committed at a level can be restored and inspected at it.
+    @Test func aSetOfTheFramingRestores() async throws {
+        try await withTemporaryFolder { folder in
+            try await withRedis(.redis70) { redis in
+                try await Dataset.small.load(into: redis)
+                let taken = try await Self.backup(redis, to: folder, "framing")
+                let store = "file://\(folder.path)"
+                for (index, more) in [[], ["--proof", "framing"], ["--proof", "content"]].enumerated() {
+                    let data = folder.appendingPathComponent("data-\(index)")
+                    try FileManager.default.createDirectory(at: data, withIntermediateDirectories: true)
+                    let restore = ["restore", taken.id, "--from", store, "--data-dir", data.path, "--appendonly", "no"]
+                    let outcome = try await Redoubt.run(restore + more)
+                    #expect(outcome.code == 0, "\(outcome.errors)")
+                    let restored = try Data(contentsOf: data.appendingPathComponent("dump.rdb"))
+                    #expect(restored.count == taken.members[0].rdb?["bytes"]?.int)
+                    #expect(try await Redoubt.run(["inspect", taken.id, "--from", store] + more).code == 0)
+                }
+            }
+        }
+    }
+
     private struct Taken {
         let id: String
         let manifest: TestJSON
