@@ -87,13 +87,15 @@ struct StoreTests {
     }
 
     @Test func aBucketThatIsNotThereIsNoEmptyStore() async throws {
-        try await withSeaweedFS { s3 in
-            for command in [["list"], ["verify"], ["restore", "--data-dir", "/tmp"]] {
-                let outcome = try await Redoubt.run(
-                    command + ["--from", "s3://no-such-bucket-here/redis"],
-                    environment: s3.environment
-                )
-                #expect(outcome.code == 10, "\(outcome.errors)")
+        try await withTemporaryFolder { data in
+            try await withSeaweedFS { s3 in
+                for command in [["list"], ["verify"], ["restore", "--data-dir", data.path]] {
+                    let outcome = try await Redoubt.run(
+                        command + ["--from", "s3://no-such-bucket-here/redis"],
+                        environment: s3.environment
+                    )
+                    #expect(outcome.code == 10, "\(outcome.errors)")
+                }
             }
         }
     }
