@@ -35,13 +35,7 @@ struct InspectCommand: RunnableCommand {
     @Option(help: "What ends the prefix of a key.")
     var delimiter = ":"
 
-    @Option(
-        help: """
-            How closely the snapshot is read: framing, deep or content. Otherwise as closely as it was proven, and no \
-            closer than deep.
-            """
-    )
-    var proof: RDBLevel?
+    @OptionGroup var proof: ReplayProofOptions
 
     @OptionGroup var store: StoreOptions
     @OptionGroup var outputs: OutputOptions
@@ -55,7 +49,7 @@ struct InspectCommand: RunnableCommand {
 
     func execute() async throws -> ExitCode {
         let session = outputs.session()
-        let inspect = Inspect(Inspect.Request(top: top, delimiter: delimiter, proof: proof), meter: session.meter)
+        let inspect = Inspect(Inspect.Request(top: top, delimiter: delimiter, proof: proof.proof), meter: session.meter)
         let report: InspectReport
         if let from {
             report = try await inspected(in: from, with: inspect, session)

@@ -193,11 +193,10 @@ extension InspectReport {
 
 extension InspectReport.Snapshot {
     init(_ summary: RDBSummary) {
-        let digits = String(summary.crc64, radix: 16)
         dialect = summary.isValkey ? "valkey" : "redis"
         version = summary.version
         bytes = summary.bytes
-        crc64 = String(repeating: "0", count: 16 - digits.count) + digits
+        crc64 = summary.crc64Text
         hasChecksum = summary.hasChecksum
         serverProduct = summary.serverVersion.map { _ in summary.aux["valkey-ver"] == nil ? "redis" : "valkey" }
         serverVersion = summary.serverVersion.map { PrintableASCII.text($0) }

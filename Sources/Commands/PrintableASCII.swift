@@ -1,21 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Bytes of anyone, made fit for a terminal: printable ASCII stays, a quote and a backslash get a backslash, and any
-/// other byte is written as `\xhh`, as `redis-cli` does.
-package enum PrintableASCII {
-    private static let digits = Array("0123456789abcdef".utf8)
+import RDB
 
-    package static func text(_ bytes: some Sequence<UInt8>) -> String {
-        var text: [UInt8] = []
-        for byte in bytes {
-            switch byte {
-            case 0x22, 0x5c: text += [0x5c, byte]
-            case 0x20..<0x7f: text.append(byte)
-            default: text += [0x5c, 0x78, digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-            }
-        }
-        return String(decoding: text, as: UTF8.self)
-    }
+/// Bytes of anyone, made fit for a terminal, in the form in which errors of the reader show them.
+package enum PrintableASCII {
+    package static func text(_ bytes: some Sequence<UInt8>) -> String { escaped(bytes, limit: .max) }
 
     package static func text(_ text: String) -> String { Self.text(Array(text.utf8)) }
 

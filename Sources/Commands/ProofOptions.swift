@@ -15,3 +15,14 @@ struct ProofOptions: ParsableArguments, Sendable {
     )
     var proof: RDBLevel = .deep
 }
+
+/// How closely a snapshot is read that was proven before.
+struct ReplayProofOptions: ParsableArguments, Sendable {
+    @Option(
+        help: """
+            How closely the snapshot is read: framing, deep or content. Otherwise as closely as it was proven, and no \
+            closer than deep.
+            """
+    )
+    var proof: RDBLevel?
+}

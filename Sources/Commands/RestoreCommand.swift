@@ -5,7 +5,6 @@ import Catalog
 import DataDirectory
 import Failures
 import Operations
-import RDB
 
 /// The server's setting of `appendonly`.
 enum AppendOnlySetting: String, Sendable, CaseIterable, ExpressibleByArgument {
@@ -69,13 +68,7 @@ struct RestoreCommand: RunnableCommand {
     )
     var requireBackup = false
 
-    @Option(
-        help: """
-            How closely the snapshot is read: framing, deep or content. Otherwise as closely as it was proven, and no \
-            closer than deep.
-            """
-    )
-    var proof: RDBLevel?
+    @OptionGroup var proof: ReplayProofOptions
 
     @Flag(help: "Say what would be done, and do nothing.")
     var dryRun = false
@@ -119,7 +112,7 @@ struct RestoreCommand: RunnableCommand {
             target: target,
             owner: try owner.map(FileOwner.init(parsing:)),
             requestID: requestID,
-            proof: proof,
+            proof: proof.proof,
             isDryRun: dryRun
         )
     }

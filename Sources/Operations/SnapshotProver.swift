@@ -112,12 +112,11 @@ extension Manifest.Snapshot {
     /// What a manifest says of a snapshot that is proven.
     package init(_ proof: SnapshotProof) {
         let summary = proof.summary
-        let digits = String(summary.crc64, radix: 16)
         self.init(
             version: summary.version,
             bytes: summary.bytes,
             sha256: proof.sha256,
-            crc64: String(repeating: "0", count: 16 - digits.count) + digits,
+            crc64: summary.crc64Text,
             createdAt: summary.createdAtSeconds.map(Timestamp.init(secondsSince1970:)),
             keys: Dictionary(uniqueKeysWithValues: summary.keys.map { ("\($0.key)", $0.value) }),
             expires: summary.expires,

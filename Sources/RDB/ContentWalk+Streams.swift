@@ -11,15 +11,13 @@ struct StreamContent {
     fileprivate var shared: SHA256.Digest?
     fileprivate var group: SHA256.Digest?
     fileprivate var consumer: SHA256.Digest?
-    /// The milliseconds of an id whose sequence follows.
-    fileprivate var milliseconds: UInt64?
     /// The entry that waits, and since when.
     fileprivate var pending = RDBStreamID.zero
     fileprivate var deliveredAt: UInt64 = 0
 
     mutating func begin() {
         names.begin()
-        (shared, group, consumer, milliseconds) = (nil, nil, nil, nil)
+        (shared, group, consumer) = (nil, nil, nil)
     }
 }
 
@@ -68,30 +66,19 @@ extension ContentWalk {
 
     // MARK: Ids
 
-    /// Half of the id of the last entry that there ever was: milliseconds, then the sequence.
-    mutating func lastIDPart(_ number: UInt64) {
-        guard let id = completed(number) else { return }
+    /// The id of the last entry that there ever was.
+    mutating func lastID(_ id: RDBStreamID) {
         begin(.lastID)
         item.add(id)
         sum.add(item.finished())
     }
 
-    /// Half of the id up to which a group has read.
-    mutating func groupIDPart(_ number: UInt64) {
-        guard let id = completed(number) else { return }
+    /// The id up to which a group has read.
+    mutating func groupID(_ id: RDBStreamID) {
         item.add(id)
         let group = item.finished()
         sum.add(group)
         stream.group = group
-    }
-
-    private mutating func completed(_ number: UInt64) -> RDBStreamID? {
-        guard let milliseconds = stream.milliseconds else {
-            stream.milliseconds = number
-            return nil
-        }
-        stream.milliseconds = nil
-        return RDBStreamID(milliseconds: milliseconds, sequence: number)
     }
 
     // MARK: Groups

@@ -21,8 +21,6 @@ struct ContentWalk {
 
     /// The sum over all keys and libraries.
     var total = DigestSum()
-    /// How many keys are in the sum.
-    private(set) var keys: UInt64 = 0
     /// Keys and fields that expire before this time, in milliseconds since 1970, are left out; nil for none.
     let aliveAt: Int64?
 
@@ -76,7 +74,6 @@ struct ContentWalk {
         case .set, .hash, .zset, .stream, .array: sum.bytes.withUnsafeBytes { key.add($0) }
         }
         total.add(key.finished())
-        keys += 1
     }
 
     // MARK: Texts

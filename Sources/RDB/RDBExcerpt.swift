@@ -58,8 +58,9 @@ struct RDBExcerpt {
     }
 }
 
-/// Bytes in printable characters, at most `limit` of them.
-func escaped(_ bytes: some Sequence<UInt8>, limit: Int = 64) -> String {
+/// Bytes in printable ASCII, at most `limit` characters of it: a quote and a backslash get a backslash, and any other
+/// byte is written as `\xhh`, as `redis-cli` does.
+package func escaped(_ bytes: some Sequence<UInt8>, limit: Int = 64) -> String {
     var text = ""
     for byte in bytes {
         let next =

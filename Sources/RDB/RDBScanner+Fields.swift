@@ -103,7 +103,7 @@ extension RDBScanner {
         }
         guard cursor.remaining > length else { return false }
         let text = cursor.bytes(1 + length).dropFirst()
-        guard isDecimal(text), let score = ScoreText.value(of: UnsafeRawBufferPointer(rebasing: text)) else {
+        guard isDecimal(text), let score = Double(String(decoding: text, as: UTF8.self)) else {
             throw RDBViolation(.score, "the score \"\(escaped(text))\" is not a number")
         }
         inspection.sink.content?.score(score)
@@ -182,7 +182,7 @@ extension RDBScanner {
     private mutating func readFunctionLibrary(_ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
         guard let header = try cursor.stringHeader() else { return false }
         // The beginning of the code names the library.
-        if census != nil { keepBeginning(header, cursor) }
+        if census != nil { keepBeginning(header, cursor, limit: RDBKey.nameBytesMax) }
         try pass(header, .text(.functionLibrary), &cursor)
         summary.functions += 1
         return true

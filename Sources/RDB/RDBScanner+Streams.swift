@@ -22,13 +22,20 @@ struct RDBStreamWalk {
         lastEntry = node.lastLive
     }
 
-    /// Half of the id of the last entry that there ever was: milliseconds, then the sequence.
-    mutating func lastIDPart(_ number: UInt64) throws(RDBViolation) {
+    /// Half of an id: milliseconds, then the sequence.
+    ///
+    /// - Returns: the id, once both are there.
+    mutating func completed(_ number: UInt64) -> RDBStreamID? {
         guard let milliseconds else {
             milliseconds = number
-            return
+            return nil
         }
-        let id = RDBStreamID(milliseconds: milliseconds, sequence: number)
+        self.milliseconds = nil
+        return RDBStreamID(milliseconds: milliseconds, sequence: number)
+    }
+
+    /// - Parameter id: of the last entry that there ever was.
+    func checkLastID(_ id: RDBStreamID) throws(RDBViolation) {
         if let lastEntry, lastEntry > id {
             throw RDBViolation(.stream, "entry \(lastEntry) comes after the last id of its stream, \(id)")
         }
@@ -121,11 +128,13 @@ extension RDBScanner {
     /// Half of an id that stands as two numbers: the last one of the stream, or the last one that a group has read.
     mutating func readIDPart(_ field: RDBField, _ cursor: inout RDBCursor) throws(RDBViolation) -> Bool {
         guard let number = try cursor.number() else { return false }
-        if field == .lastIDPart {
-            if looksInside { try record.stream.lastIDPart(number.value) }
-            inspection.sink.content?.lastIDPart(number.value)
-        } else {
-            inspection.sink.content?.groupIDPart(number.value)
+        if let id = record.stream.completed(number.value) {
+            if field == .lastIDPart {
+                if looksInside { try record.stream.checkLastID(id) }
+                inspection.sink.content?.lastID(id)
+            } else {
+                inspection.sink.content?.groupID(id)
+            }
         }
         cursor.advance(number.size)
         return true

@@ -17,15 +17,15 @@ extension RDBScanner {
         record.key = header
         record.keyPosition = cursor.position + header.size
         if level == .content { beginContent() }
-        if census != nil { keepBeginning(header, cursor) }
+        if census != nil { keepBeginning(header, cursor, limit: RDBKey.nameBytesMax) }
         try pass(header, .text(.key), &cursor)
         return true
     }
 
-    /// Keeps the beginning of a string for the census: of every key, to name it when its value is read.
-    mutating func keepBeginning(_ header: RDBStringHeader, _ cursor: RDBCursor) {
+    /// Keeps the beginning of the string whose header is at the cursor: of an AUX field, and for a census of every key.
+    mutating func keepBeginning(_ header: RDBStringHeader, _ cursor: RDBCursor, limit: Int) {
         record.keyPosition = 0
-        excerpt.begin(header, limit: RDBKey.nameBytesMax)
+        excerpt.begin(header, limit: limit)
         excerpt.append(cursor.bytes(header.size + header.stored).dropFirst(header.size))
     }
 
@@ -40,8 +40,7 @@ extension RDBScanner {
     /// A string of which the beginning is kept in the excerpt.
     mutating func readExcerpt(_ cursor: inout RDBCursor, limit: Int) throws(RDBViolation) -> Bool {
         guard let header = try cursor.stringHeader() else { return false }
-        excerpt.begin(header, limit: limit)
-        excerpt.append(cursor.bytes(header.size + header.stored).dropFirst(header.size))
+        keepBeginning(header, cursor, limit: limit)
         try pass(header, .text(.auxValue), &cursor)
         return true
     }

@@ -76,6 +76,11 @@ extension RDBSummary {
     package var usedMemoryBytes: Int64? { aux["used-mem"].flatMap(Int64.init) }
     /// The version of the server that wrote it (`redis-ver` or `valkey-ver`).
     package var serverVersion: String? { aux["valkey-ver"] ?? aux["redis-ver"] }
+    /// The CRC-64 in 16 hexadecimal digits.
+    package var crc64Text: String {
+        let digits = String(crc64, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
     /// All keys of all databases.
     package var keyCount: UInt64 { keys.values.reduce(0, +) }
 }
