@@ -15,8 +15,8 @@ func module(_ name: String, _ dependencies: [Target.Dependency], isFuzzed: Bool 
     return .target(name: name, dependencies: dependencies, swiftSettings: strict + instrumented)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -25,7 +25,9 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 /// The program that libFuzzer drives; it exists for `make fuzz` only.
 let fuzzing: [Target] =
@@ -55,6 +57,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
     targets: [
         // System libraries: a module map and a shim of only what Swift cannot call.
@@ -90,6 +94,10 @@ let package = Package(
             ]
         ),
         module("DataDirectory", ["Failures", "RDB", "CLinux", nioPosix, systemPackage]),
+        module(
+            "Kubernetes",
+            ["Failures", "ByteStreams", "HTTPTransport", logging, nioPosix, subprocess, systemPackage, yams]
+        ),
 
         // Level 4: what a backup set is.
         module("Catalog", ["Failures", "ByteStreams", "ObjectStorage", "RDB", crypto, logging]),
@@ -116,7 +124,7 @@ let package = Package(
         // The real servers, stores and faults that tests use: started on free ports, ended by the tests.
         .target(
             name: "TestParts",
-            dependencies: [nioCore, nioPosix],
+            dependencies: [nioCore, nioPosix, nioSSL],
             path: "Tests/TestParts",
             swiftSettings: strict
         ),
@@ -146,6 +154,11 @@ let package = Package(
             ["RedisClient", "RedisProtocol", "RDB", "ByteStreams", "Failures", "TestParts", logging]
         ),
         tests("DataDirectoryTests", ["DataDirectory", "RDB", "Failures", "TestParts", systemPackage]),
+        tests(
+            "KubernetesTests",
+            ["Kubernetes", "ByteStreams", "Failures", "HTTPTransport", "TestParts", logging],
+            exclude: ["Fixtures"]
+        ),
         tests(
             "CatalogTests",
             ["Catalog", "ObjectStorage", "RDB", "ByteStreams", "Failures", "TestParts", logging]

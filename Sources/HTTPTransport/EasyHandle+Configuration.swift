@@ -55,9 +55,24 @@ extension EasyHandle {
     }
 
     /// The one request.
-    /// - Parameter asksFirst: whether the body waits until the server has seen the headers (`Expect: 100-continue`).
-    func configure(_ request: HTTPRequest, asksFirst: Bool) throws {
-        try set(CURLOPT_URL, request.url)
+    /// - Parameters:
+    ///   - name: whose certificate the server must show, where that is not the host of the URL.
+    ///   - asksFirst: whether the body waits until the server has seen the headers (`Expect: 100-continue`).
+    func configure(_ request: HTTPRequest, tlsServerName name: String?, asksFirst: Bool) throws {
+        var headers = Self.headerLines(of: request, asksFirst: asksFirst)
+        if let detour = name.flatMap({ TLSDetour(request, to: $0) }) {
+            try set(CURLOPT_URL, detour.url)
+            try set(CURLOPT_CONNECT_TO, list: [detour.connectTo])
+            if !request.headers.contains(where: { $0.name.lowercased() == "host" }) {
+                headers.append("Host: \(detour.host)")
+            }
+        } else {
+            try set(CURLOPT_URL, request.url)
+        }
+        if let identity = request.identity {
+            try set(CURLOPT_SSLCERT_BLOB, identity.certificate)
+            try set(CURLOPT_SSLKEY_BLOB, identity.key)
+        }
         try set(CURLOPT_CONNECTTIMEOUT, request.deadlines.connectSeconds)
         let isUpload = !request.body.isEmpty || ["PUT", "POST", "PATCH"].contains(request.method)
         if request.method == "HEAD" {
@@ -68,7 +83,7 @@ extension EasyHandle {
             try set(CURLOPT_INFILESIZE_LARGE, offset: request.body.count)
         }
         try set(CURLOPT_CUSTOMREQUEST, request.method)
-        try setHeaders(Self.headerLines(of: request, asksFirst: asksFirst))
+        try set(CURLOPT_HTTPHEADER, list: headers)
     }
 
     /// In libcurl's notation `Name;` is a header without a value, and `Name:` takes a header of its own away.

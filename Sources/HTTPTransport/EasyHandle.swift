@@ -3,10 +3,10 @@
 import CCurl
 import Failures
 
-/// One transfer of libcurl: the owner of a `CURL *`, its header list and its error text. Stays on one thread.
+/// One transfer of libcurl: the owner of a `CURL *`, its lists and its error text. Stays on one thread.
 final class EasyHandle {
     let pointer: UnsafeMutableRawPointer
-    private var headers: UnsafeMutablePointer<curl_slist>?
+    private var lists: [UnsafeMutablePointer<curl_slist>] = []
     private let errorText: UnsafeMutablePointer<CChar>
 
     init() throws {
@@ -21,7 +21,7 @@ final class EasyHandle {
 
     deinit {
         curl_easy_cleanup(pointer)
-        curl_slist_free_all(headers)
+        lists.forEach { curl_slist_free_all($0) }
         errorText.deallocate()
     }
 
@@ -52,15 +52,18 @@ final class EasyHandle {
         try check(code, option)
     }
 
-    /// Header lines in libcurl's own notation.
-    func setHeaders(_ lines: [String]) throws {
+    /// A list of lines in libcurl's own notation: libcurl keeps the list, and this frees it.
+    func set(_ option: CURLoption, list lines: [String]) throws {
+        var list: UnsafeMutablePointer<curl_slist>?
         for line in lines {
-            guard let longer = curl_slist_append(headers, line) else {
-                throw Failure(.unclassified, "make a list of headers: libcurl has no memory for it")
+            guard let longer = curl_slist_append(list, line) else {
+                curl_slist_free_all(list)
+                throw Failure(.unclassified, "make a list for libcurl: it has no memory for it")
             }
-            headers = longer
+            list = longer
         }
-        try check(redoubt_curl_set_list(pointer, CURLOPT_HTTPHEADER, headers), CURLOPT_HTTPHEADER)
+        if let list { lists.append(list) }
+        try check(redoubt_curl_set_list(pointer, option, list), option)
     }
 
     /// - Parameter owner: what the callback gets as its last argument; must outlive the transfer.

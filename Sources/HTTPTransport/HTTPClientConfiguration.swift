@@ -10,6 +10,9 @@ package struct HTTPClientConfiguration: Sendable {
     package var clientCertificateFile: String?
     /// A PEM file of the key of that certificate; not encrypted.
     package var clientKeyFile: String?
+    /// Whom the certificate of the server must name, and what TLS asks the server for (SNI), instead of the host of the
+    /// URL; the connection still goes to the host of the URL. For `https` alone.
+    package var tlsServerName: String?
     /// Believes any certificate for any host. For tests on a laptop, and loud in the command that sets it.
     package var insecureSkipVerify = false
     /// The `User-Agent` header.
@@ -24,7 +27,8 @@ package struct HTTPClientConfiguration: Sendable {
     package enum Proxy: Sendable {
         /// As `HTTPS_PROXY`, `http_proxy` and `NO_PROXY` say.
         case ofEnvironment
-        /// This one, always: `http://[user[:password]@]host[:port]`. No message shows it.
+        /// This one, always: `http://[user[:password]@]host[:port]`, or `https`, `socks5` or `socks5h` (which leaves it
+        /// to the proxy to look the host up). No message shows it.
         case at(String)
         /// Nobody. For link-local addresses, such as metadata services.
         case off

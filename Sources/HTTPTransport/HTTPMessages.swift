@@ -3,7 +3,7 @@
 /// One HTTP request, exactly as it goes out: the URL is sent as it is written, nothing is added to a signed request but
 /// what HTTP itself needs (`Content-Length`, `Host`).
 package struct HTTPRequest: Sendable {
-    /// `GET`, `PUT`, `POST`, `HEAD` or `DELETE`.
+    /// `GET`, `PUT`, `POST`, `PATCH`, `HEAD` or `DELETE`.
     package var method: String
     /// Absolute, with an already encoded path and query.
     package var url: String
@@ -12,20 +12,44 @@ package struct HTTPRequest: Sendable {
     /// The whole body; kept by the caller, so that a request can be sent again. Empty: no body.
     package var body: [UInt8]
     package var deadlines: HTTPDeadlines
+    /// Who we are, where TLS asks; wins over the files of the client's configuration.
+    package var identity: HTTPClientIdentity?
 
     package init(
         method: String,
         url: String,
         headers: [(name: String, value: String)] = [],
         body: [UInt8] = [],
-        deadlines: HTTPDeadlines = HTTPDeadlines()
+        deadlines: HTTPDeadlines = HTTPDeadlines(),
+        identity: HTTPClientIdentity? = nil
     ) {
         self.method = method
         self.url = url
         self.headers = headers
         self.body = body
         self.deadlines = deadlines
+        self.identity = identity
     }
+}
+
+/// A certificate and its key, as bytes: for those that change while the client lives. A connection that was made as
+/// somebody else is not used again.
+package struct HTTPClientIdentity: Sendable, Hashable {
+    /// PEM: the certificate, then what it needs to reach the authority.
+    package let certificate: [UInt8]
+    /// PEM, not encrypted.
+    package let key: [UInt8]
+
+    package init(certificate: [UInt8], key: [UInt8]) {
+        self.certificate = certificate
+        self.key = key
+    }
+}
+
+extension HTTPClientIdentity: CustomStringConvertible, CustomReflectable {
+    /// No output shows the key.
+    package var description: String { "***" }
+    package var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// How long to wait, in seconds. There is no total limit: what moves may go on.

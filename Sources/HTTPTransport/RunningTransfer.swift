@@ -31,7 +31,7 @@ final class RunningTransfer {
         asksFirst = mayAsk && transfer.request.body.count >= Self.askingBytesMin
         easy = try EasyHandle()
         try easy.configure(configuration)
-        try easy.configure(transfer.request, asksFirst: asksFirst)
+        try easy.configure(transfer.request, tlsServerName: configuration.tlsServerName, asksFirst: asksFirst)
         let owner = Unmanaged.passUnretained(self).toOpaque()
         try easy.setCallback(CURLOPT_HEADERFUNCTION, Self.takeHeader, CURLOPT_HEADERDATA, owner)
         try easy.setCallback(CURLOPT_WRITEFUNCTION, Self.takeBody, CURLOPT_WRITEDATA, owner)

@@ -43,6 +43,18 @@
 //         s3.call("head_object", ["Bucket": .text(bucket), "Key": "key"])["ContentLength"]?.int
 //     S3Oracle.sign(method:url:headers:bodySHA256:time:…)     // the headers of botocore's SigV4
 //
+// Kubernetes (KubernetesDouble.swift, KubernetesObjects.swift): plays an API server; its words are of a real 1.33
+//     withKubernetesAPI { api in                              // tls: material, clientAuthority: path
+//         api.addStatefulSet("redis", replicas: 3); api.addPod("redis-0", ip: "127.0.0.1", port: server.port)
+//         api.changePod("redis-0") { $0.set("Pending", at: "status", "phase") }; api.deletePod("redis-0")
+//         api.changeLease("redoubt-redis") { … }; api.lease("redoubt-redis"); api.events
+//         api.kubeconfig(in: folder); api.serviceAccountFolder(in: folder); api.rotateToken()
+//         api.forbid(verb: "list", resource: "pods"); api.limitPages(to: 1); api.forgetHistory(); api.sendBookmark()
+//         api.inject(.status(429, retryAfter: 1), on: "GET /api/v1/namespaces/default/pods", times: 2)
+//         // status, page, reset, lostAnswer, truncatedBody, truncatedJSON, dropWatch, endWatch, failWatch
+//         api.verbsUsed, .uses, .requests, .watchCount
+//     }
+//
 // The program (Redoubt.swift)
 //     Redoubt.run("list", "--from", url, environment: s3.environment)
 //         // code, signal, output, errors, wallSeconds, cpuSeconds, peakMemoryBytes, survivors

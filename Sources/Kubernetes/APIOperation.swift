@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One request to the API, before it has a server and credentials.
+struct APIOperation: Sendable {
+    /// As RBAC names them.
+    enum Verb: String, Sendable {
+        case get
+        case list
+        case watch
+        case create
+        case update
+
+        var method: String {
+            switch self {
+            case .get, .list, .watch: "GET"
+            case .create: "POST"
+            case .update: "PUT"
+            }
+        }
+    }
+
+    let verb: Verb
+    /// Empty for `v1`.
+    let group: String
+    /// Empty for `/version`.
+    let resource: String
+    var subresource: String?
+    let namespace: String?
+    let path: String
+    var query: [(name: String, value: String)] = []
+    var body: [UInt8] = []
+    /// For messages: `list the pods of the StatefulSet default/redis`.
+    let attempt: String
+    /// How large the answer may be.
+    var answerBytesMax = APILimits.objectBytesMax
+    /// Whether it may be sent again when nobody knows whether it was carried out.
+    var isRepeatable: Bool
+    /// How long nothing may move.
+    var noProgressSeconds = APILimits.noProgressSeconds
+
+    init(
+        _ verb: Verb,
+        group: String = "",
+        version: String = "v1",
+        resource: String,
+        namespace: String? = nil,
+        name: String? = nil,
+        attempt: String
+    ) {
+        self.verb = verb
+        self.group = group
+        self.resource = resource
+        self.namespace = namespace
+        self.attempt = attempt
+        let root = group.isEmpty ? "/api/\(version)" : "/apis/\(group)/\(version)"
+        let place = namespace.map { "/namespaces/\(PercentEncoding.component($0))" } ?? ""
+        path = root + place + "/\(resource)" + (name.map { "/\(PercentEncoding.component($0))" } ?? "")
+        isRepeatable = verb.method == "GET"
+    }
+
+    /// A path that is no resource.
+    init(getting path: String, attempt: String) {
+        (verb, group, resource, namespace) = (.get, "", "", nil)
+        (self.path, self.attempt, isRepeatable) = (path, attempt, true)
+    }
+
+    /// Path and query.
+    var target: String {
+        guard !query.isEmpty else { return path }
+        let pairs = query.map { "\($0.name)=\(PercentEncoding.component($0.value))" }
+        return "\(path)?\(pairs.joined(separator: "&"))"
+    }
+
+    /// What to ask `kubectl auth can-i`.
+    var permission: String {
+        guard !resource.isEmpty else { return "\(verb) \(path)" }
+        let whole = resource + (group.isEmpty ? "" : ".\(group)")
+        let sub = subresource.map { " --subresource=\($0)" } ?? ""
+        return "\(verb) \(whole)\(sub)" + (namespace.map { " -n \($0)" } ?? "")
+    }
+}
+
+/// What bounds memory and time.
+enum APILimits {
+    /// An object is at most 1.5 MiB in etcd.
+    static let objectBytesMax = 4 << 20
+    static let pageBytesMax = 16 << 20
+    static let pagePods = 500
+    static let pagesMax = 200
+    /// How often a list is begun anew because its continuation expired.
+    static let listRestartsMax = 3
+    static let noProgressSeconds = 30
+    static let connectSeconds = 10
+    static let triesMax = 5
+    /// All waits of one operation together.
+    static let waitSecondsMax = 60.0
+    static let retryAfterSecondsMax = 30.0
+}
+
+/// Percent-encoding of RFC 3986: everything but the unreserved characters.
+enum PercentEncoding {
+    private static let digits = Array("0123456789ABCDEF".utf8)
+
+    static func component(_ text: String) -> String {
+        var bytes: [UInt8] = []
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "~"):
+                bytes.append(byte)
+            default: bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
