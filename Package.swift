@@ -93,7 +93,8 @@ let package = Package(
                 systemPackage,
             ]
         ),
-        module("DataDirectory", ["Failures", "RDB", "CLinux", nioPosix, systemPackage]),
+        module("DataDirectory", ["Failures", "RDB", "RedisProtocol", "CLinux", nioPosix, systemPackage]),
+
         module(
             "Kubernetes",
             ["Failures", "ByteStreams", "HTTPTransport", logging, nioPosix, subprocess, systemPackage, yams]
@@ -107,7 +108,7 @@ let package = Package(
             "Operations",
             [
                 "Failures", "ByteStreams", "Compression", "RedisProtocol", "RDB", "ObjectStorage", "RedisClient",
-                "DataDirectory", "Catalog", logging, nioPosix, systemPackage,
+                "DataDirectory", "Kubernetes", "Catalog", logging, nioPosix, systemPackage,
             ]
         ),
 
@@ -116,7 +117,7 @@ let package = Package(
             "Commands",
             [
                 "Failures", "ByteStreams", "RedisProtocol", "RDB", "Compression", "ObjectStorage", "RedisClient",
-                "DataDirectory", "Catalog", "Operations", argumentParser, logging, systemPackage,
+                "DataDirectory", "Kubernetes", "Catalog", "Operations", argumentParser, logging, systemPackage,
             ]
         ),
         .executableTarget(name: "redoubt", dependencies: ["Commands"], swiftSettings: strict),
@@ -165,9 +166,9 @@ let package = Package(
         ),
         tests(
             "OperationsTests",
-            ["Operations", "RedisClient", "RedisProtocol", "Failures", logging]
+            ["Operations", "Catalog", "Compression", "RedisClient", "RedisProtocol", "Failures", logging]
         ),
-        tests("CommandsTests", ["Commands", "Failures", argumentParser]),
+        tests("CommandsTests", ["Commands", "Failures", "TestParts", argumentParser]),
         tests("EndToEndTests", ["TestParts"]),
     ] + fuzzing
 )

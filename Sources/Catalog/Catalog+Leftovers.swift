@@ -10,25 +10,44 @@ extension Catalog {
     /// Called under the lease of the subject, so that no live run can be the owner. It never touches a set that has a
     /// manifest, nor an object that this program could not have written. A store that does not allow removals (the
     /// rights to remove belong to the pruning identity) is not an error of a backup: it is logged.
+    /// - Parameter id: a set that other runs under the same lease are making, and which is left alone.
     /// - Returns: what was removed.
     @discardableResult
-    package func removeLeftovers(of name: String, logger: Logger) async throws -> Sweep {
+    package func removeLeftovers(of name: String, sparing id: BackupID? = nil, logger: Logger) async throws -> Sweep {
         let folder = try KeyFolder([name])
         var sweep = Sweep()
-        for leftover in try await staged(under: folder, logger) where leftover.isOfSet {
+        for leftover in try await staged(under: folder, logger)
+        where leftover.isOfSet && leftover.key.components[1] != id?.text {
             sweep.removed += await attempt("unfinished upload of \(leftover.key)", logger) {
                 try await store.remove(leftover)
             }
         }
-        for key in try await uncommitted(under: folder) {
+        for key in try await uncommitted(under: folder) where key.components[1] != id?.text {
             sweep.removed += await attempt("uncommitted object \(key)", logger) { try await store.remove(key) }
             if let id = BackupID(key.components[1]) { sweep.ids.insert(id) }
+        }
+        for key in try await oldRuns(of: name) {
+            sweep.removed += await attempt("record of an old Job \(key)", logger) { try await store.remove(key) }
         }
         return sweep
     }
 
-    /// Looks once more after sets whose members were removed: the manifest of a run that was held up for long, and came
-    /// back to life, may have arrived meanwhile. Without its members it is no backup, and must not be listed.
+    /// How long what the pods of a Job agreed on is kept, in seconds: a pod that is started again after the set was
+    /// committed must find out that there is nothing left to do.
+    private static let runSecondsMax: Int64 = 7 * 86400
+
+    private func oldRuns(of name: String) async throws -> [ObjectKey] {
+        do {
+            let limit = Timestamp.now().secondsSince1970 - Self.runSecondsMax
+            return try await store.list(under: KeyFolder([IndexedRunStore.folderName, name]))
+                .filter { $0.modifiedAtSeconds < limit }.map(\.key)
+        } catch let failure as Failure where failure.code == .noSuchStore {
+            return []
+        }
+    }
+
+    /// Looks once more after sets whose members were removed: the manifest of a run that was held up for long, and
+    /// came back to life, may have arrived meanwhile. Without its members it is no backup, and must not be listed.
     package func removeManifests(ofSwept sweep: Sweep, name: String, logger: Logger) async throws {
         for id in sweep.ids {
             let key = try Self.manifestKey(name: name, id: id)
@@ -82,9 +101,14 @@ extension Catalog {
 /// What was removed of dead runs.
 package struct Sweep: Sendable, Hashable {
     /// How many uploads, temporary files and objects.
-    package var removed = 0
+    package var removed: Int
     /// The sets whose members were removed.
-    package var ids: Set<BackupID> = []
+    package var ids: Set<BackupID>
+
+    package init(removed: Int = 0, ids: Set<BackupID> = []) {
+        self.removed = removed
+        self.ids = ids
+    }
 }
 
 extension Leftover {

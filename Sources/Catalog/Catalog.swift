@@ -2,6 +2,7 @@
 
 import ByteStreams
 import Failures
+import Logging
 import ObjectStorage
 
 /// The backup sets of a store. Needs nothing but the store: a set exists if and only if its manifest does.
@@ -119,5 +120,21 @@ extension Catalog {
     package func ids(of name: String) async throws -> [BackupID] {
         let keys = try await store.list(under: KeyFolder([name])).map(\.key)
         return Set(keys.filter { $0.components.count == 3 }.compactMap { BackupID($0.components[1]) }).sorted()
+    }
+
+    /// An id for a new set of a subject: newer than every other. Called under the lease of the subject.
+    package func newID(for name: String, logger: Logger) async throws -> BackupID {
+        let existing: [BackupID]
+        do {
+            existing = try await ids(of: name)
+        } catch let failure as Failure where failure.code == .noSuchStore {
+            existing = []
+        }
+        let now = Timestamp.now()
+        let id = BackupID.next(after: existing, now: now, suffix: .random(in: .min ... .max))
+        if id.time > now {
+            logger.warning("the newest backup is from \(id.time), which this clock (\(now)) has not reached yet")
+        }
+        return id
     }
 }

@@ -14,6 +14,9 @@ package struct Lease: Sendable, Hashable, Codable {
     package var acquiredAt: Timestamp
     /// Counts the renewals, so that each makes another version of the object.
     package var renewals: Int
+    /// Whether several runs with this holder work together, under one lease.
+    package var isShared: Bool { holder.hasPrefix(Self.sharedPrefix) }
+    private static let sharedPrefix = "job:"
 
     package init(holder: String, purpose: String, process: ProcessIdentity, acquiredAt: Timestamp) {
         self.holder = holder
@@ -21,6 +24,15 @@ package struct Lease: Sendable, Hashable, Codable {
         self.process = process
         self.acquiredAt = acquiredAt
         self.renewals = 0
+    }
+
+    /// The lease that all pods of a Job hold together.
+    ///
+    /// Nobody can tell by one process whether the others live: the identity of its machine is left out.
+    package static func shared(byJob job: String, purpose: String) -> Lease {
+        var process = ProcessIdentity.current()
+        process.boot = ""
+        return Lease(holder: sharedPrefix + job, purpose: purpose, process: process, acquiredAt: .now())
     }
 
     /// The largest lease that is read, in bytes.

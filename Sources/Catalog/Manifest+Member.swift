@@ -51,12 +51,27 @@ extension Manifest {
         }
     }
 
-    /// The slots of a cluster's shard, as `0-5460,5462`.
+    /// The shard of a cluster that the member is in, as the member saw it when the run began.
     package struct Shard: Sendable, Hashable, Codable {
+        /// The slots of the shard, as `0-5460,5462`; empty for a node that has none.
         package var slots: String
+        /// The member's own node: 40 hexadecimal digits.
+        package var nodeId: String?
+        /// The primary of the shard; the same as `nodeId` on a primary.
+        package var primaryId: String?
+        /// The version of the shard's slots.
+        package var configEpoch: Int64?
 
-        package init(slots: String) {
+        package init(
+            slots: String,
+            nodeId: String? = nil,
+            primaryId: String? = nil,
+            configEpoch: Int64? = nil
+        ) {
             self.slots = slots
+            self.nodeId = nodeId
+            self.primaryId = primaryId
+            self.configEpoch = configEpoch
         }
     }
 

@@ -17,6 +17,8 @@ package struct Manifest: Sendable, Hashable, Codable {
     package var finishedAt: Timestamp
     package var tool: Tool
     package var source: Source
+    /// Where the members are nodes of a cluster.
+    package var cluster: Cluster?
     package var members: [Member]
 
     package init(
@@ -26,6 +28,7 @@ package struct Manifest: Sendable, Hashable, Codable {
         finishedAt: Timestamp,
         tool: Tool,
         source: Source,
+        cluster: Cluster? = nil,
         members: [Member]
     ) {
         self.format = Self.formatNumber
@@ -35,6 +38,7 @@ package struct Manifest: Sendable, Hashable, Codable {
         self.finishedAt = finishedAt
         self.tool = tool
         self.source = source
+        self.cluster = cluster
         self.members = members
     }
 
@@ -46,6 +50,34 @@ package struct Manifest: Sendable, Hashable, Codable {
         package init(name: String, version: String) {
             self.name = name
             self.version = version
+        }
+    }
+
+    /// The cluster that the members are nodes of.
+    package struct Cluster: Sendable, Hashable, Codable {
+        /// The largest epoch that a member knew.
+        package var currentEpoch: Int64
+        /// The slots that had an owner, as `0-16383`.
+        package var assignedSlots: String
+        /// The slots whose keys are in the set.
+        package var storedSlots: String
+
+        package init(currentEpoch: Int64, assignedSlots: String, storedSlots: String) {
+            self.currentEpoch = currentEpoch
+            self.assignedSlots = assignedSlots
+            self.storedSlots = storedSlots
+        }
+    }
+
+    /// What is remembered of a cluster while a set of it is taken.
+    package struct ClusterFacts: Sendable, Hashable, Codable {
+        package var currentEpoch: Int64
+        /// The slots of each shard, as `0-5460`, in the order of the texts.
+        package var slotsOfShards: [String]
+
+        package init(currentEpoch: Int64, slotsOfShards: [String]) {
+            self.currentEpoch = currentEpoch
+            self.slotsOfShards = slotsOfShards
         }
     }
 

@@ -13,12 +13,15 @@ package struct SetWriter: Sendable {
     package let name: String
     package let id: BackupID
     private let store: any ObjectStore
+    /// Whether other attempts at the same members may have left objects there.
+    private let isShared: Bool
     private let logger: Logger
 
-    package init(name: String, id: BackupID, store: any ObjectStore, logger: Logger) {
+    package init(name: String, id: BackupID, store: any ObjectStore, isShared: Bool = false, logger: Logger) {
         self.name = name
         self.id = id
         self.store = store
+        self.isShared = isShared
         self.logger = logger
     }
 
@@ -32,18 +35,21 @@ package struct SetWriter: Sendable {
         estimatedBytes: Int64?,
         from chunks: ByteStream
     ) async throws -> any StagedObject {
-        try await store.stage(
-            ObjectKey([name, id.text, member + suffix]),
-            estimatedBytes: estimatedBytes,
-            from: chunks
-        )
+        var key = try ObjectKey([name, id.text, member + suffix])
+        // What an earlier attempt left belongs to nobody, or to one who is still at work: it is never written over.
+        if isShared, try await store.stat(key) != nil {
+            let attempt = String(UInt32.random(in: .min ... .max), radix: 16)
+            key = try ObjectKey([name, id.text, "\(member)-\(attempt)\(suffix)"])
+        }
+        return try await store.stage(key, estimatedBytes: estimatedBytes, from: chunks)
     }
 
-    /// Makes every staged member visible, holds what the store then says against the manifest, and writes the manifest.
+    /// Makes every staged member visible, holds what the store then says against the manifest, and writes the
+    /// manifest.
     ///
     /// When it throws, the set does not exist, and what was staged or made visible is taken back. One case is left to
     /// the next run: where the reply to the manifest was lost, nothing is removed, because the set may exist.
-    package func commit(_ manifest: Manifest, staged: [any StagedObject], under lease: HeldLease?) async throws {
+    package func commit(_ manifest: Manifest, staged: [any StagedObject], under leases: [HeldLease]) async throws {
         let sizes = Dictionary(
             manifest.members.compactMap { member in member.stored.map { ($0.key, $0.bytes) } },
             uniquingKeysWith: { first, _ in first }
@@ -53,7 +59,7 @@ package struct SetWriter: Sendable {
         }
         var visible: [ObjectKey] = []
         do {
-            try await lease?.confirm()
+            for lease in leases { try await lease.confirm() }
             for object in staged {
                 visible.append(object.key)
                 let stored = try await commit(object, takenBy: &visible)
@@ -66,12 +72,45 @@ package struct SetWriter: Sendable {
                 }
                 logger.debug("committed \(object.key)", metadata: ["bytes": "\(stored.bytes)"])
             }
-            try await lease?.confirm()
+            for lease in leases { try await lease.confirm() }
         } catch {
             await takeBack(staged, visible: visible)
             throw error
         }
         try await write(manifest, over: visible)
+    }
+
+    /// Writes the manifest of members that are visible already, each committed by the pod that took it.
+    ///
+    /// - Returns: `false` when the set exists already: another pod was faster.
+    /// - Throws: `.locked` when a member is gone, or is not what its record says. Nothing is taken back: what is
+    ///   there
+    ///   belongs to the pods of the run, and to the next run when they are all dead.
+    package func conclude(_ manifest: Manifest, under leases: [HeldLease]) async throws -> Bool {
+        for member in manifest.storedMembers {
+            guard let stored = member.stored, let key = ObjectKey(parsing: stored.key),
+                try await store.stat(key)?.bytes == stored.bytes
+            else {
+                throw Failure(
+                    .locked,
+                    "commit \(name)/\(id) in \(store.location): the snapshot of \(member.member) is not there any more",
+                    hint: "Another run took over and removed it. Start the Job again when that run has ended."
+                )
+            }
+        }
+        for lease in leases { try await lease.confirm() }
+        do {
+            let visible = manifest.storedMembers.compactMap { $0.stored.flatMap { ObjectKey(parsing: $0.key) } }
+            try await write(manifest, over: visible, takesBack: false)
+            return true
+        } catch let failure as Failure where failure.code == .alreadyExists {
+            return false
+        }
+    }
+
+    /// Takes one visible object away again: another attempt at the same member was faster.
+    package func takeBack(_ object: any StagedObject) async {
+        await takeBack([], visible: [object.key])
     }
 
     /// An object of that key that is somebody else's is not ours to take back.
@@ -84,7 +123,7 @@ package struct SetWriter: Sendable {
         }
     }
 
-    private func write(_ manifest: Manifest, over visible: [ObjectKey]) async throws {
+    private func write(_ manifest: Manifest, over visible: [ObjectKey], takesBack: Bool = true) async throws {
         let key = try Catalog.manifestKey(name: name, id: id)
         do {
             let bytes = try manifest.encoded()
@@ -93,7 +132,7 @@ package struct SetWriter: Sendable {
         } catch {
             let failure = Failure(wrapping: error, attempting: "write \(key) in \(store.location)")
             if failure.code.meansNothingWasWritten {
-                await takeBackUnlessCommitted(key, visible)
+                if takesBack { await takeBackUnlessCommitted(key, visible) }
             } else {
                 await removeUnlessWhole(key, visible)
             }

@@ -42,6 +42,17 @@ struct BackupCommand: RunnableCommand {
     @Option(help: "With --source volume: the server's data directory, as it is mounted here.")
     var dataDir: String?
 
+    @Option(help: "How many snapshots are taken at a time: at most one on each node of Kubernetes and in each shard.")
+    var parallel = 1
+
+    @Flag(help: "Take a set of a cluster although its slots are moving: a key may be in two snapshots, or in none.")
+    var allowSlotMigration = false
+
+    @Flag(help: "Take a set of a cluster although no member is in the shards of some of its slots.")
+    var allowMissingSlots = false
+
+    @OptionGroup(title: "Indexed Jobs") var part: PartOptions
+    @OptionGroup(title: "Kubernetes") var telling: TellingOptions
     @OptionGroup var proof: ProofOptions
     @OptionGroup(title: "Compression") var compression: CompressionOptions
     @OptionGroup(title: "Fitness of a member") var fitness: FitnessOptions
@@ -56,6 +67,12 @@ struct BackupCommand: RunnableCommand {
         if (source == .volume) != (dataDir != nil) {
             throw ValidationError("--source volume and --data-dir need each other")
         }
+        if source == .volume, servers.set.usesAPI {
+            throw ValidationError("--source volume reads the folder of one server: give one --endpoint")
+        }
+        if !(1...Self.parallelMax).contains(parallel) {
+            throw ValidationError("--parallel is 1 to \(Self.parallelMax)")
+        }
         if source == .volume, servers.endpoint.count + (servers.set.replicas ?? 0) != 1 {
             throw ValidationError("--source volume reads the folder of one server: give one --endpoint")
         }
@@ -64,36 +81,71 @@ struct BackupCommand: RunnableCommand {
         }
     }
 
+    private static let parallelMax = 256
+
     func execute() async throws -> ExitCode {
         let session = outputs.session()
-        let chosen = try MemberFactory(
-            servers: servers,
-            fitness: fitness,
-            method: source,
-            dataDirectory: dataDir
-        ).members(session)
-        let request = BackupRequest(
-            name: name ?? servers.set.subjectName ?? chosen[0].endpoint.subjectName,
-            members: chosen,
+        let part = try part.part(session.environment)
+        let compression = try compression.choice()
+        let factory = MemberFactory(servers: servers, fitness: fitness, method: source, dataDirectory: dataDir)
+        return try await factory.withMembers(session) { found in
+            try await telling.telling(of: found, session) {
+                var request = request(found, compression, session)
+                request.leaseSeats = await telling.leaseSeats(found, session)
+                return try await store.withStore(at: to, session) { [request] store in
+                    let catalog = Catalog(store: store)
+                    guard let part else { return try await run(request, into: catalog, session) }
+                    return try await run(part, of: request, into: catalog, session)
+                }
+            }
+        }
+    }
+
+    private func request(
+        _ found: FoundMembers,
+        _ compression: CompressionChoice,
+        _ session: Session
+    ) -> BackupRequest {
+        var overrides = BackupRequest.Overrides()
+        overrides.ignoresMemoryHeadroom = fitness.ignoreMemoryHeadroom
+        overrides.allowsSlotMigration = allowSlotMigration
+        overrides.allowsMissingSlots = allowMissingSlots
+        return BackupRequest(
+            name: name ?? found.subjectName,
+            members: found.members,
             choice: members,
-            compression: try compression.choice(),
+            compression: compression,
             proof: proof.proof,
-            source: servers.set.source,
+            source: found.source,
             tool: .init(name: "redoubt", version: redoubtVersion),
             allowsWatchedPrimary: fitness.fromWatchedPrimary,
+            parallel: parallel,
+            overrides: overrides,
             runID: session.runID
         )
-        let outcome = try await store.withStore(at: to, session) { store in
-            let backup = Backup(
-                request,
-                into: Catalog(store: store),
-                meter: session.meter,
-                logger: session.logger
-            )
-            return try await session.progress.show { try await backup.run() }
-        }
+    }
+
+    private func run(_ request: BackupRequest, into catalog: Catalog, _ session: Session) async throws -> RunVerdict {
+        let backup = Backup(request, into: catalog, meter: session.meter, logger: session.logger)
+        let outcome = try await session.progress.show { try await backup.run() }
         let text = BackupText(outcome)
         try session.result(text.text, outcome.manifest, verdict: text.verdict)
-        return outcome.manifest.isPartial ? .partial : .done
+        return RunVerdict(code: outcome.manifest.isPartial ? .partial : .done, committed: text.verdict)
+    }
+
+    private func run(
+        _ part: IndexedBackup.Part,
+        of request: BackupRequest,
+        into catalog: Catalog,
+        _ session: Session
+    ) async throws -> RunVerdict {
+        let backup = IndexedBackup(request, part: part, into: catalog, meter: session.meter, logger: session.logger)
+        let outcome = try await session.progress.show { try await backup.run() }
+        let text = PartText(outcome, part, of: request.name)
+        try session.result(text.text, text.document, verdict: text.verdict)
+        return RunVerdict(
+            code: outcome.isPartial ? .partial : .done,
+            committed: outcome.isCommitter ? text.verdict : nil
+        )
     }
 }

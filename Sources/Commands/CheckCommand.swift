@@ -41,6 +41,7 @@ struct CheckCommand: RunnableCommand {
     @Option(help: "With --source volume: the server's data directory, as it is mounted here.")
     var dataDir: String?
 
+    @OptionGroup(title: "Kubernetes") var telling: TellingOptions
     @OptionGroup(title: "Fitness of a member") var fitness: FitnessOptions
     @OptionGroup(title: "Servers") var servers: ServerOptions
     @OptionGroup(title: "Store") var store: StoreOptions
@@ -62,13 +63,7 @@ struct CheckCommand: RunnableCommand {
         for path in config {
             findings += await Check.run(configuration: path, accepting: Set(acceptDirective.map { $0.lowercased() }))
         }
-        let members = try MemberFactory(
-            servers: servers,
-            fitness: fitness,
-            method: source,
-            dataDirectory: dataDir
-        ).members(session)
-        for member in members { findings += await check.run(member) }
+        findings += try await members(check, session)
         if let to {
             do {
                 findings += try await store.withStore(at: to, session) { store in
@@ -83,6 +78,29 @@ struct CheckCommand: RunnableCommand {
         guard let code = findings.compactMap(\.code).first else { return .done }
         let count = findings.filter { $0.verdict == .bad }.count
         throw Failure(code, "check: \(count) of \(findings.count) findings stand in the way")
+    }
+
+    /// Looks at the members, and at the API server where they are found through it.
+    private func members(_ check: Check, _ session: Session) async throws -> [Check.Finding] {
+        if servers.isEmpty { return [] }
+        let factory = MemberFactory(servers: servers, fitness: fitness, method: source, dataDirectory: dataDir)
+        do {
+            return try await factory.withMembers(session) { found in
+                var findings: [Check.Finding] = []
+                if let cluster = found.cluster {
+                    let rights = Check.ClusterRights(
+                        set: cluster.set,
+                        leaseName: telling.noKubernetesLease ? nil : TellingOptions.leaseName(of: cluster.set),
+                        writesEvents: !telling.noEvents
+                    )
+                    findings += await check.run(cluster.client, rights)
+                }
+                for member in found.members { findings += await check.run(member) }
+                return findings
+            }
+        } catch let failure as Failure where servers.set.usesAPI {
+            return [Check.Finding(servers.set.statefulset ?? "", "statefulset", failed: failure)]
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Catalog
 import Failures
+import Kubernetes
 import Operations
 import RedisClient
 
@@ -19,28 +21,100 @@ struct FitnessOptions: ParsableArguments, Sendable {
     @Flag(help: "With --source volume: save although the server's disk may have too little room for it.")
     var ignoreDiskHeadroom = false
 
+    @Flag(help: "Save although the server may have too little memory for a fork, and be killed.")
+    var ignoreMemoryHeadroom = false
+
     @Flag(help: "Take a primary that Sentinel watches, though Sentinel then sees a phantom replica.")
     var fromWatchedPrimary = false
 }
 
+/// The members of a run, wherever they were found.
+struct FoundMembers: Sendable {
+    let members: [BackupMember]
+    /// What a backup of them is called where nothing else is said.
+    let subjectName: String
+    /// What the manifest says of where they came from.
+    let source: Manifest.Source
+    /// The API server and what it said, where it was asked.
+    let cluster: ClusterAccess?
+}
+
+/// The API server through which the members were found.
+struct ClusterAccess: Sendable {
+    let client: KubernetesClient
+    let set: StatefulSet
+}
+
 /// Makes the members of a run out of the options.
-struct MemberFactory {
+struct MemberFactory: Sendable {
     let servers: ServerOptions
     let fitness: FitnessOptions
     let method: SnapshotMethod
     let dataDirectory: String?
 
-    func members(_ session: Session) throws -> [BackupMember] {
-        let endpoints = try servers.endpoints(session)
-        let names = servers.set.podNames.isEmpty ? uniqueMemberNames(endpoints) : servers.set.podNames
-        return try zip(names, endpoints).map { name, endpoint in
-            BackupMember(
-                name: name,
-                endpoint: endpoint,
-                source: try source(endpoint, session),
-                fitness: limits
+    /// Finds the members, and runs `body` while the API server can be asked about them.
+    func withMembers<Result: Sendable>(
+        _ session: Session,
+        _ body: @escaping @Sendable (FoundMembers) async throws -> Result
+    ) async throws -> Result {
+        guard servers.set.usesAPI, let name = servers.set.statefulset else {
+            return try await body(try named(session))
+        }
+        let settings = servers.set.settings(session.environment)
+        return try await withKubernetesClient(settings, logger: session.logger) { client in
+            let found = try await StatefulSetMembers.find(
+                name,
+                in: client.namespace,
+                by: client,
+                container: servers.set.container,
+                port: Int(servers.set.port),
+                waitSeconds: servers.set.waitReady,
+                logger: session.logger
+            )
+            let endpoints = try servers.endpoints(of: found.members, session)
+            let members = try zip(found.members, endpoints).map { member, endpoint in
+                try self.member(member.name, endpoint, pod: member.pod, session)
+            }
+            return try await body(
+                FoundMembers(
+                    members: members,
+                    subjectName: "\(found.set.namespace).\(found.set.name)",
+                    source: Manifest.Source(
+                        kind: "statefulset",
+                        namespace: found.set.namespace,
+                        statefulSet: found.set.name
+                    ),
+                    cluster: ClusterAccess(client: client, set: found.set)
+                )
             )
         }
+    }
+
+    /// The members that the options name themselves: by URL, or by DNS.
+    private func named(_ session: Session) throws -> FoundMembers {
+        let endpoints = try servers.endpoints(session)
+        let names = servers.set.podNames.isEmpty ? uniqueMemberNames(endpoints) : servers.set.podNames
+        return FoundMembers(
+            members: try zip(names, endpoints).map { try member($0, $1, pod: nil, session) },
+            subjectName: servers.set.subjectName ?? endpoints.first?.subjectName ?? "",
+            source: servers.set.source,
+            cluster: nil
+        )
+    }
+
+    private func member(
+        _ name: String,
+        _ endpoint: RedisEndpoint,
+        pod: BackupMember.Pod?,
+        _ session: Session
+    ) throws -> BackupMember {
+        BackupMember(
+            name: name,
+            endpoint: endpoint,
+            source: try source(endpoint, session),
+            fitness: limits,
+            pod: pod
+        )
     }
 }
 

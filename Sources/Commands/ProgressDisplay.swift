@@ -52,13 +52,29 @@ package struct ProgressDisplay: Sendable {
 
     private func refresh() async {
         while (try? await Task.sleep(for: onTerminal ? Self.terminalInterval : Self.logInterval)) != nil {
-            guard let reading = meter.current else { continue }
+            guard let line = Self.line(meter.current, ended: meter.endedCount, at: .now) else { continue }
             if onTerminal {
-                Console.talk("\u{1B}[2K\(Self.line(reading, at: .now))\r")
+                Console.talk("\u{1B}[2K\(line)\r")
             } else {
-                logger.info("\(Self.line(reading, at: .now))")
+                logger.info("\(line)")
             }
         }
+    }
+
+    /// One line, however many steps are under way: `8 at work, 12 done  1.2 GiB  95.2 MiB/s`.
+    static func line(
+        _ readings: [ProgressMeter.Reading],
+        ended: Int,
+        at now: ContinuousClock.Instant
+    ) -> String? {
+        guard let first = readings.first else { return nil }
+        guard readings.count > 1 else { return line(first, at: now) }
+        let bytes = readings.reduce(0) { $0 + $1.bytes }
+        let rate = readings.reduce(0.0) { sum, reading in
+            let elapsed = (now - reading.startedAt) / .seconds(1)
+            return sum + (elapsed > 0 ? Double(reading.bytes) / elapsed : 0)
+        }
+        return "\(readings.count) at work, \(ended) done  \(Quantity.bytes(bytes))  \(Quantity.bytes(Int64(rate)))/s"
     }
 
     /// `backup redis-1  120.0 MiB of 300.0 MiB  40%  95.2 MiB/s  about 1.9 s left`

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Failures
 import FoundationEssentials
+import Operations
 import RedisClient
 import RedisProtocol
 
@@ -67,28 +68,43 @@ struct ServerOptions: ParsableArguments, Sendable {
         if connectTimeout <= 0 || timeout <= 0 { throw ValidationError("a time-out must be more than 0 seconds") }
     }
 
-    /// The servers that the options name.
+    /// The servers that the options name themselves: by URL, or by DNS.
     /// - Throws: `.usage`, `.configuration`.
     func endpoints(_ session: Session) throws -> [RedisEndpoint] {
         let password = try password(session)
-        return try (endpoint + set.endpoints()).map { text in
-            var url = try RedisURL(text)
-            Redaction.learn(url.password?.value)
-            if url.password == nil, let password {
-                url.password = Secret(password)
-            }
-            if url.user == nil { url.user = user }
-            let endpoint = RedisEndpoint(
-                url: url,
-                tls: try tls(),
-                deadlines: RedisDeadlines(connectSeconds: connectTimeout, noProgressSeconds: timeout)
-            )
-            if endpoint.sendsPasswordInClear {
-                session.logger.warning("the password goes to \(endpoint) without TLS: anybody on the way can read it")
-            }
-            if insecure { session.logger.warning("the certificate of \(endpoint) is not verified (--insecure)") }
+        return try (endpoint + set.endpoints()).map { try self.endpoint($0, password, session) }
+    }
+
+    /// The servers in pods that were found through the API server.
+    /// - Throws: `.usage`, `.configuration`.
+    func endpoints(of members: [StatefulSetMembers.Member], _ session: Session) throws -> [RedisEndpoint] {
+        let password = try password(session)
+        return try members.map { member in
+            var endpoint = try endpoint(set.url(host: member.host), password, session)
+            endpoint.label = member.name
+            // Its certificate is for a name, and it is reached by its address.
+            if endpoint.tls.serverName == nil { endpoint.tls.serverName = member.domainName }
             return endpoint
         }
+    }
+
+    private func endpoint(_ text: String, _ password: String?, _ session: Session) throws -> RedisEndpoint {
+        var url = try RedisURL(text)
+        Redaction.learn(url.password?.value)
+        if url.password == nil, let password {
+            url.password = Secret(password)
+        }
+        if url.user == nil { url.user = user }
+        let endpoint = RedisEndpoint(
+            url: url,
+            tls: try tls(),
+            deadlines: RedisDeadlines(connectSeconds: connectTimeout, noProgressSeconds: timeout)
+        )
+        if endpoint.sendsPasswordInClear {
+            session.logger.warning("the password goes to \(endpoint) without TLS: anybody on the way can read it")
+        }
+        if insecure { session.logger.warning("the certificate of \(endpoint) is not verified (--insecure)") }
+        return endpoint
     }
 
     private func tls() throws -> RedisTLS {

@@ -3,13 +3,16 @@
 import ArgumentParser
 import Catalog
 import FoundationEssentials
+import Kubernetes
 
-/// The members as pods of a StatefulSet, found by the names that its headless Service gives them: no right in the
-/// cluster is needed (kubernetes.io, "StatefulSets", stable network ID).
+/// The members as pods of a StatefulSet: found through the API server; or, with --replicas and --service, by the
+/// names that its headless Service gives them, and then no right in the cluster is needed (kubernetes.io,
+/// "StatefulSets", stable network ID).
 struct StatefulSetOptions: ParsableArguments, Sendable {
     @Option(
         help: ArgumentHelp(
-            "StatefulSet whose pods are the members, instead of --endpoint. Needs --replicas and --service.",
+            "StatefulSet whose pods are the members, instead of --endpoint. They are found through the API server; "
+                + "with --replicas and --service by DNS, without any right.",
             valueName: "name"
         )
     )
@@ -21,13 +24,42 @@ struct StatefulSetOptions: ParsableArguments, Sendable {
     )
     var namespace: String?
 
-    @Option(help: ArgumentHelp("How many pods it has.", valueName: "count"))
+    @Option(
+        help: ArgumentHelp(
+            "Context of the kubeconfig. In a pod its service account is used, unless this or --kubeconfig is given.",
+            valueName: "name"
+        )
+    )
+    var context: String?
+
+    @Option(
+        help: ArgumentHelp("The kubeconfig. Otherwise KUBECONFIG, or ~/.kube/config.", valueName: "file")
+    )
+    var kubeconfig: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The server's container in its pods. Otherwise the one that has --port, or the first.",
+            valueName: "name"
+        )
+    )
+    var container: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Through the API server: how long pods that are missing or pending are waited for.",
+            valueName: "seconds"
+        )
+    )
+    var waitReady = 30
+
+    @Option(help: ArgumentHelp("By DNS: how many pods it has.", valueName: "count"))
     var replicas: Int?
 
-    @Option(help: ArgumentHelp("Its headless Service, which names the pods.", valueName: "name"))
+    @Option(help: ArgumentHelp("By DNS: its headless Service, which names the pods.", valueName: "name"))
     var service: String?
 
-    @Option(help: ArgumentHelp("The ordinal of its first pod (spec.ordinals.start).", valueName: "number"))
+    @Option(help: ArgumentHelp("By DNS: the ordinal of its first pod (spec.ordinals.start).", valueName: "number"))
     var firstOrdinal = 0
 
     @Option(help: ArgumentHelp("The port of the servers in its pods.", valueName: "port"))
@@ -38,7 +70,7 @@ struct StatefulSetOptions: ParsableArguments, Sendable {
 
     @Option(
         help: ArgumentHelp(
-            "The domain of the cluster, as cluster.local. Otherwise the names end in .svc, and the resolver adds it.",
+            "By DNS: the domain of the cluster: cluster.local. Otherwise names end in .svc, and the resolver adds it.",
             valueName: "domain"
         )
     )
@@ -49,25 +81,51 @@ struct StatefulSetOptions: ParsableArguments, Sendable {
 
     func validate() throws {
         guard let statefulset else {
-            guard replicas == nil, service == nil else {
-                throw ValidationError("--replicas and --service need --statefulset")
+            guard replicas == nil, service == nil, context == nil, kubeconfig == nil, container == nil else {
+                throw ValidationError(
+                    "--replicas, --service, --context, --kubeconfig and --container need --statefulset"
+                )
             }
             return
         }
-        guard let replicas, let service else {
-            throw ValidationError("--statefulset finds pods by DNS: give --replicas and --service too")
+        guard (replicas == nil) == (service == nil) else {
+            throw ValidationError("--replicas and --service need each other: without them the API server is asked")
         }
-        guard (1...Self.replicasMax).contains(replicas), (0...Self.replicasMax).contains(firstOrdinal) else {
+        if !usesAPI {
+            guard context == nil, kubeconfig == nil, container == nil else {
+                throw ValidationError(
+                    "with --replicas and --service the API server is not asked: leave out --context, --kubeconfig and "
+                        + "--container"
+                )
+            }
+        } else if clusterDomain != nil || firstOrdinal != 0 {
+            throw ValidationError("--cluster-domain and --first-ordinal need --replicas and --service")
+        }
+        guard (1...Self.replicasMax).contains(replicas ?? 1), (0...Self.replicasMax).contains(firstOrdinal) else {
             throw ValidationError("--replicas is 1 to \(Self.replicasMax), --first-ordinal 0 to \(Self.replicasMax)")
+        }
+        guard (0...Self.waitReadyMax).contains(waitReady) else {
+            throw ValidationError("--wait-ready is 0 to \(Self.waitReadyMax) seconds")
         }
         if clusterDomain != nil, knownNamespace == nil {
             throw ValidationError("--cluster-domain needs --namespace")
         }
-        let labels = [statefulset, service] + [namespace].compactMap(\.self)
+        let labels = [statefulset] + [service, namespace, container].compactMap(\.self)
         guard labels.allSatisfy(Self.isLabel), clusterDomain?.split(separator: ".").allSatisfy(Self.isLabel) != false
         else {
             throw ValidationError("a name of Kubernetes has 1 to 63 of a-z 0-9 - and begins and ends with none of -")
         }
+    }
+
+    /// A day.
+    private static let waitReadyMax = 86400
+
+    /// Whether the pods are found through the API server.
+    var usesAPI: Bool { statefulset != nil && replicas == nil }
+
+    /// Where the API server is found.
+    func settings(_ environment: [String: String]) -> KubernetesSettings {
+        KubernetesSettings(kubeconfig: kubeconfig, context: context, namespace: namespace, environment: environment)
     }
 
     /// RFC 1123, section 2.1; Kubernetes allows lower case only.
@@ -80,13 +138,13 @@ struct StatefulSetOptions: ParsableArguments, Sendable {
         return (1...63).contains(bytes.count) && isAllowed && text.first != "-" && text.last != "-"
     }
 
-    /// The names of its pods, in the order of their ordinals; none without a StatefulSet.
+    /// The names of its pods by DNS, in the order of their ordinals; none without a StatefulSet.
     var podNames: [String] {
         guard let statefulset, let replicas else { return [] }
         return (firstOrdinal..<firstOrdinal + replicas).map { "\(statefulset)-\($0)" }
     }
 
-    /// The URLs of its pods, in the order of their ordinals; none without a StatefulSet.
+    /// The URLs of its pods by DNS, in the order of their ordinals; none without a StatefulSet.
     func endpoints() -> [String] {
         guard let service else { return [] }
         var domain = service
@@ -94,7 +152,12 @@ struct StatefulSetOptions: ParsableArguments, Sendable {
         if let namespace = knownNamespace {
             domain += ".\(namespace).svc" + (clusterDomain.map { ".\($0)" } ?? "")
         }
-        return podNames.map { "\(tls ? "rediss" : "redis")://\($0).\(domain):\(port)" }
+        return podNames.map { url(host: "\($0).\(domain)") }
+    }
+
+    /// - Parameter host: a name or an address.
+    func url(host: String) -> String {
+        "\(tls ? "rediss" : "redis")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
     }
 
     /// What a backup of it is called where nothing else is said.

@@ -28,8 +28,26 @@ package struct BackupRequest: Sendable {
     package var tool: Manifest.Tool
     /// Whether a primary that Sentinel watches may be asked too (F12).
     package var allowsWatchedPrimary: Bool
+    /// How many snapshots are taken at a time, at most; one on each node and in each shard.
+    package var parallel: Int
+    /// The guards that are overridden.
+    package var overrides: Overrides
+    /// Leases that are taken beside that of the store.
+    package var leaseSeats: [any LeaseSeat]
     /// Random, new for each run.
     package var runID: String
+
+    /// Guards that a person may override, each by its flag.
+    package struct Overrides: Sendable {
+        /// Fork although there may be too little memory for it.
+        package var ignoresMemoryHeadroom = false
+        /// Take a set of a cluster while its slots move.
+        package var allowsSlotMigration = false
+        /// Take a set of a cluster of which not every shard is among the members.
+        package var allowsMissingSlots = false
+
+        package init() {}
+    }
 
     package init(
         name: String,
@@ -40,6 +58,9 @@ package struct BackupRequest: Sendable {
         source: Manifest.Source,
         tool: Manifest.Tool,
         allowsWatchedPrimary: Bool,
+        parallel: Int = 1,
+        overrides: Overrides = Overrides(),
+        leaseSeats: [any LeaseSeat] = [],
         runID: String
     ) {
         self.name = name
@@ -50,6 +71,9 @@ package struct BackupRequest: Sendable {
         self.source = source
         self.tool = tool
         self.allowsWatchedPrimary = allowsWatchedPrimary
+        self.parallel = parallel
+        self.overrides = overrides
+        self.leaseSeats = leaseSeats
         self.runID = runID
     }
 }
@@ -61,12 +85,45 @@ package struct BackupMember: Sendable {
     package let endpoint: RedisEndpoint
     package let source: any SnapshotSource
     package let fitness: MemberFitness
+    /// What the cluster says of its pod, where it was asked.
+    package let pod: Pod?
 
-    package init(name: String, endpoint: RedisEndpoint, source: any SnapshotSource, fitness: MemberFitness) {
+    package init(
+        name: String,
+        endpoint: RedisEndpoint,
+        source: any SnapshotSource,
+        fitness: MemberFitness,
+        pod: Pod? = nil
+    ) {
         self.name = name
         self.endpoint = endpoint
         self.source = source
         self.fitness = fitness
+        self.pod = pod
+    }
+
+    /// The pod that a member runs in.
+    package struct Pod: Sendable {
+        /// The node of Kubernetes it runs on; no two forks happen on one at a time.
+        package let node: String?
+        /// The memory limit of the server's container, in bytes.
+        package let memoryLimitBytes: Int64?
+        /// Why it cannot be spoken to: it is missing, pending, being deleted.
+        package let absence: Failure?
+        /// Looks again, after a failure: what is the matter with the pod, if anything.
+        package let trouble: @Sendable () async -> String?
+
+        package init(
+            node: String?,
+            memoryLimitBytes: Int64?,
+            absence: Failure? = nil,
+            trouble: @escaping @Sendable () async -> String? = { nil }
+        ) {
+            self.node = node
+            self.memoryLimitBytes = memoryLimitBytes
+            self.absence = absence
+            self.trouble = trouble
+        }
     }
 }
 
@@ -105,7 +162,8 @@ extension Failure {
 }
 
 extension SnapshotSource {
-    /// Whether a snapshot shows in `INFO replication` of a primary while it is taken, where Sentinel reads of replicas.
+    /// Whether a snapshot shows in `INFO replication` of a primary while it is taken, where Sentinel reads of
+    /// replicas.
     var plantsPhantomReplica: Bool { method == "replication" }
 
     /// The commands beside `INFO` and `TIME` that the source cannot do without.

@@ -68,16 +68,20 @@ extension Check {
     }
 
     private static func clock(_ subject: String, _ object: StoredObject, now: Timestamp) -> Finding {
-        let skew = now.secondsSince1970 - object.modifiedAtSeconds
-        guard abs(skew) > clockSkewSecondsMax else {
-            return Finding(subject, "clock", .good, "within \(clockSkewSecondsMax) s of ours")
-        }
-        return Finding(
+        clock(
             subject,
-            "clock",
-            .warning,
-            "our clock is \(skew) s ahead of the store's",
+            aheadSeconds: now.secondsSince1970 - object.modifiedAtSeconds,
             hint: "Set the clock of this machine: S3 refuses requests that are 15 minutes off."
         )
+    }
+
+    /// What is to be said of another clock.
+    /// - Parameter aheadSeconds: how far ours is ahead of it.
+    static func clock(_ subject: String, aheadSeconds: Int64, hint: String) -> Finding {
+        guard abs(aheadSeconds) > clockSkewSecondsMax else {
+            return Finding(subject, "clock", .good, "within \(clockSkewSecondsMax) s of ours")
+        }
+        let word = aheadSeconds > 0 ? "ahead of" : "behind"
+        return Finding(subject, "clock", .warning, "our clock is \(abs(aheadSeconds)) s \(word) this one", hint: hint)
     }
 }

@@ -60,11 +60,14 @@ package struct Check: Sendable {
     /// Looks at one member.
     package func run(_ member: BackupMember) async -> [Finding] {
         do {
+            if let absence = member.pod?.absence { throw absence }
             return try await withRedisConnection(member.endpoint) { connection in
                 let info = try await connection.info()
                 var findings = [Self.connection(member, info), Self.fitness(member, info)]
-                findings += Self.persistence(member, info)
-                for command in member.source.commands {
+                findings += Self.persistence(member, info, try await connection.configGet("*"))
+                findings += Self.memory(member, info)
+                findings.append(Self.clock(member, atMicroseconds: try await connection.time()))
+                for command in member.source.commands + (info.mode == .cluster ? [["CLUSTER", "NODES"]] : []) {
                     findings.append(try await right(to: command, member, connection, info))
                 }
                 if info.role == .primary { findings.append(try await sentinel(member, connection)) }
@@ -93,53 +96,15 @@ package struct Check: Sendable {
         return Finding(member.name, "fitness", .good, "it can be backed up now: \(info.keyCount) keys")
     }
 
-    private static func persistence(_ member: BackupMember, _ info: ServerInfo) -> [Finding] {
-        var findings: [Finding] = []
-        if info.isAOFEnabled == true {
-            findings.append(
-                Finding(
-                    member.name,
-                    "persistence",
-                    .warning,
-                    "appendonly is on: the server ignores a dump.rdb at its start",
-                    hint: "Restore with --server-config or --appendonly yes, so that the AOF is written too."
-                )
-            )
-        }
-        if info.lastSaveSucceeded == false {
-            findings.append(
-                Finding(
-                    member.name,
-                    "persistence",
-                    .warning,
-                    "the server's last save failed",
-                    hint: "Its log says why; until a save succeeds it may refuse writes."
-                )
-            )
-        }
-        if let used = info.usedMemoryBytes, let limit = info.maxMemoryBytes, limit > 0, used > limit / 10 * 9 {
-            findings.append(
-                Finding(
-                    member.name,
-                    "memory",
-                    .warning,
-                    "\(used) of \(limit) bytes are used: a fork may need more",
-                    hint: "Leave room for copy-on-write between maxmemory and the limit of the container."
-                )
-            )
-        }
-        return findings
-    }
-
-    /// Whether the user may run a command, without running it: `ACL DRYRUN` where that is allowed (7.0 and later), else
-    /// the command itself in a form that only tells about the right.
+    /// Whether the user may run a command, without running it: `ACL DRYRUN` where that is allowed (7.0 and later),
+    /// else the command itself in a form that only tells about the right.
     private func right(
         to command: [String],
         _ member: BackupMember,
         _ connection: RedisConnection,
         _ info: ServerInfo
     ) async throws -> Finding {
-        let item = "right to \(command[0])"
+        let item = "right to \(command[0] == "CLUSTER" ? "CLUSTER NODES" : command[0])"
         let user = member.endpoint.credentials?.user ?? "default"
         let reply = try await connection.reply(to: RESPCommand(["ACL", "DRYRUN", user] + command))
         if reply.text == "OK" { return Finding(member.name, item, .good, "user \(user) may") }
@@ -150,7 +115,7 @@ package struct Check: Sendable {
                 failed: Failure(
                     .permissionDenied,
                     "\(member.endpoint) says of user \(user): \(text)",
-                    hint: "Type on the server: ACL SETUSER \(user) +\(command[0].lowercased())"
+                    hint: "Type on the server: ACL SETUSER \(user) +\(Self.right(of: command))"
                 )
             )
         }
@@ -165,17 +130,23 @@ package struct Check: Sendable {
                 failed: Failure(
                     .permissionDenied,
                     "\(member.endpoint) answered: \(error?.description ?? "")",
-                    hint: "Type on the server: ACL SETUSER \(user) +\(command[0].lowercased())"
+                    hint: "Type on the server: ACL SETUSER \(user) +\(Self.right(of: command))"
                 )
             )
         }
         return Finding(member.name, item, .good, "user \(user) may")
     }
 
-    /// Since 7.0 an offset that is no number is refused before anything is synchronized (replication.c, `syncCommand`).
+    /// The right as `ACL SETUSER` takes it.
+    private static func right(of command: [String]) -> String {
+        command[0] == "CLUSTER" ? "cluster|nodes" : command[0].lowercased()
+    }
+
+    /// Since 7.0 an offset that is no number is refused before anything is synchronized (replication.c,
+    /// `syncCommand`).
     private static func harmlessForm(of command: [String], _ info: ServerInfo) -> [String]? {
         switch command[0] {
-        case "REPLCONF": return command
+        case "REPLCONF", "CLUSTER", "LASTSAVE": return command
         case "PSYNC": return info.version.map { $0 >= ServerVersion(7, 0, 0) } == true ? ["PSYNC", "?", "none"] : nil
         default: return nil
         }

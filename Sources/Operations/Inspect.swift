@@ -49,9 +49,9 @@ package struct Inspect: Sendable {
     /// - Throws: `.corruptSnapshot`, `.truncated`, `.trailingBytes`, `.corruptCompression`, `.inputOutput`.
     package func run(file path: String) async throws -> Findings {
         try await withSnapshotFile(path) { sizeBytes, chunks in
-            meter.begin("inspect \(path)", expectedBytes: sizeBytes)
-            defer { meter.end() }
-            let counted = chunks.observed { meter.advance(by: $0.count) }
+            let step = meter.begin("inspect \(path)", expectedBytes: sizeBytes)
+            defer { step.end() }
+            let counted = chunks.observed { step.advance(by: $0.count) }
             let prover = SnapshotProver(path, scanner: scanner(.deep))
             try await counted.withOverlap(depth: SnapshotPipeline.chunksAhead) { stored in
                 try await prover.proving(try SnapshotPipeline.decompressed(stored, fileName: path)) { proven in
@@ -65,14 +65,14 @@ package struct Inspect: Sendable {
     /// Inspects a member of a backup set, and holds every byte of it against the manifest on the way.
     /// - Throws: `.digestMismatch`, `.truncated`, `.corruptCompression`, `.corruptSnapshot`.
     package func run(_ member: Manifest.Member, in catalog: Catalog) async throws -> Findings {
-        meter.begin("inspect \(member.member)", expectedBytes: member.rdb?.bytes)
-        defer { meter.end() }
+        let step = meter.begin("inspect \(member.member)", expectedBytes: member.rdb?.bytes)
+        defer { step.end() }
         return try await catalog.withStoredBytes(of: member) { stored in
             let replayed = try await SnapshotPipeline.replay(
                 stored,
                 of: member,
                 by: scanner(member.provenLevel),
-                meter: meter
+                progress: step
             ) { raw in
                 for try await _ in raw {}
             }

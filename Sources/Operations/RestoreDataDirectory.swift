@@ -11,8 +11,8 @@ import RDB
 /// Restores one snapshot into the data directory of a server that does not run: from an init container, a Job, or by
 /// hand.
 ///
-/// It ends in one of three ways, never confused: restored; nothing to restore, which a complete listing of the store or
-/// data in the folder proves; or an error, after which the folder is as it was and the server must not start.
+/// It ends in one of three ways, never confused: restored; nothing to restore, which a complete listing of the store
+/// or data in the folder proves; or an error, after which the folder is as it was and the server must not start.
 package struct RestoreDataDirectory: Sendable {
     private let request: DataDirectoryRequest
     private let catalog: Catalog
@@ -31,7 +31,8 @@ package struct RestoreDataDirectory: Sendable {
             // A restore that died in the middle of its last steps is brought to its end, or taken back.
             try await recover(directory)
 
-            // A folder with data in it is left alone, without asking anybody, unless it was said that it may be moved.
+            // A folder with data in it is left alone, without asking anybody, unless it was said that it may be
+            // moved.
             let contents = try await directory.inspect(names: request.fileNames)
             if !contents.isFresh, request.mode == .freshOnly { return .leftAlone(contents) }
 
@@ -64,13 +65,13 @@ package struct RestoreDataDirectory: Sendable {
         _ member: Manifest.Member,
         into directory: DataDirectory
     ) async throws -> RestoreOutcome<Void> {
-        meter.begin("restore \(member.member)", expectedBytes: member.rdb?.bytes)
-        defer { meter.end() }
+        let step = meter.begin("restore \(member.member)", expectedBytes: member.rdb?.bytes)
+        defer { step.end() }
         return try await directory.withStagedRestore(restore) { staging in
             logger.info("restoring \(member.member) of \(manifest.name)/\(manifest.id) into \(request.path)")
             try await catalog.withStoredBytes(of: member) { stored in
                 let scanner = RDBScanner(level: request.proof ?? member.provenLevel)
-                _ = try await SnapshotPipeline.replay(stored, of: member, by: scanner, meter: meter) { chunks in
+                _ = try await SnapshotPipeline.replay(stored, of: member, by: scanner, progress: step) { chunks in
                     for try await chunk in chunks { try await staging.write(chunk) }
                 }
             }
@@ -119,7 +120,8 @@ package struct RestoreDataDirectory: Sendable {
         )
     }
 
-    /// The id of the backup, which names `pre-restore-<id>`; with a number behind it when that folder is there already.
+    /// The id of the backup, which names `pre-restore-<id>`; with a number behind it when that folder is there
+    /// already.
     private func restoreID(_ id: BackupID, _ contents: Contents) throws -> RestoreID {
         let archives = contents.leftovers.compactMap { leftover in
             if case .archive(let name) = leftover { return name }

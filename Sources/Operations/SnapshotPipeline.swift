@@ -33,20 +33,21 @@ package enum SnapshotPipeline {
     ///   - subject: whose snapshot it is, for messages: `the snapshot of redis-1`.
     ///   - level: how closely the snapshot is read.
     ///   - stage: takes the compressed bytes to where they rest.
-    /// - Throws: what any stage throws. What was staged is discarded then, also when the snapshot turns out to be whole
+    /// - Throws: what any stage throws. What was staged is discarded then, also when the snapshot turns out to be
+    ///   whole
     ///   but not the one that was asked for.
     static func record(
         _ snapshot: SnapshotStream,
         of subject: String,
         at level: RDBLevel,
         with compression: CompressionChoice,
-        meter: ProgressMeter,
+        progress: ProgressMeter.Step,
         stage: @Sendable (ByteStream) async throws -> any StagedObject
     ) async throws -> Recorded {
         let prover = SnapshotProver(subject, level: level)
         let storedDigest = Mutex(SHA256Digest())
         let staged = try await prover.proving(snapshot.bytes) { proven in
-            let counted = proven.observed { meter.advance(by: $0.count) }
+            let counted = proven.observed { progress.advance(by: $0.count) }
             return try await counted.withOverlap(depth: chunksAhead) { raw in
                 try await compression.compressed(raw) { stored in
                     try await stage(stored.observed { chunk in storedDigest.withLock { $0.update(chunk) } })
@@ -81,12 +82,13 @@ package enum SnapshotPipeline {
     /// `reader` may see bytes before they are proven; the stream throws at its end, at the latest, when they are not
     /// what the manifest says. So a reader that came to the end of its stream has the snapshot.
     /// - Parameter scanner: how the snapshot is read; by default at level deep.
-    /// - Throws: `.digestMismatch`, `.truncated`, `.corruptCompression`, `.corruptSnapshot`, and what `reader` throws.
+    /// - Throws: `.digestMismatch`, `.truncated`, `.corruptCompression`, `.corruptSnapshot`, and what `reader`
+    ///   throws.
     static func replay<Result: Sendable>(
         _ stored: ByteStream,
         of member: Manifest.Member,
         by scanner: RDBScanner = RDBScanner(level: .deep),
-        meter: ProgressMeter,
+        progress: ProgressMeter.Step,
         to reader: @Sendable (ByteStream) async throws -> Result
     ) async throws -> (result: Result, prover: SnapshotProver) {
         let subject = "the snapshot of \(member.member)"
@@ -114,7 +116,7 @@ package enum SnapshotPipeline {
                     throw Failure(.digestMismatch, "verify \(subject): \(difference)")
                 }
             ) { proven in
-                try await reader(proven.observed { meter.advance(by: $0.count) })
+                try await reader(proven.observed { progress.advance(by: $0.count) })
             }
         }
         return (result, prover)

@@ -16,12 +16,25 @@ package struct Survey: Sendable {
         package let failure: Failure?
         /// Whether Sentinel watches the member; `nil` when the rights to find out are missing.
         package let isWatchedBySentinel: Bool?
+        /// The cluster as the member sees it, where it is a node of one.
+        package let cluster: ClusterTopology?
+        /// Whether the member takes part in a slot migration that its view of the cluster does not show.
+        package let isMigratingSlots: Bool
 
-        package init(member: BackupMember, info: ServerInfo?, failure: Failure?, isWatchedBySentinel: Bool?) {
+        package init(
+            member: BackupMember,
+            info: ServerInfo?,
+            failure: Failure?,
+            isWatchedBySentinel: Bool?,
+            cluster: ClusterTopology? = nil,
+            isMigratingSlots: Bool = false
+        ) {
             self.member = member
             self.info = info
             self.failure = failure
             self.isWatchedBySentinel = isWatchedBySentinel
+            self.cluster = cluster
+            self.isMigratingSlots = isMigratingSlots
         }
     }
 
@@ -54,19 +67,35 @@ package struct Survey: Sendable {
 
     private static func ask(_ member: BackupMember) async -> Answer {
         do {
+            if let absence = member.pod?.absence { throw absence }
             return try await withRedisConnection(member.endpoint) { connection in
                 let info = try await connection.info()
                 let isWatched = info.role == .primary ? try await connection.isWatchedBySentinel() : false
+                let isNode = info.mode == .cluster
                 return Answer(
                     member: member,
                     info: info,
                     failure: member.fitness.unfitness(of: info, member: member.name),
-                    isWatchedBySentinel: isWatched
+                    isWatchedBySentinel: isWatched,
+                    cluster: isNode ? try await connection.clusterTopology() : nil,
+                    isMigratingSlots: isNode ? try await connection.isMigratingSlotsAtomically() : false
                 )
             }
         } catch {
-            let failure = Failure(wrapping: error, attempting: "ask \(member.name) how it does")
+            let failure = await Failure(wrapping: error, attempting: "ask \(member.name) how it does").explained(
+                by: member.pod
+            )
             return Answer(member: member, info: nil, failure: failure, isWatchedBySentinel: nil)
         }
+    }
+}
+
+extension Failure {
+    /// The same failure, with what is the matter with the pod, where that may be the reason.
+    func explained(by pod: BackupMember.Pod?) async -> Failure {
+        guard [.unreachable, .timeout, .memberChanged, .truncated, .memberLoading].contains(code),
+            let trouble = await pod?.trouble()
+        else { return self }
+        return Failure(code, "\(message); its pod \(trouble)", cause: cause, hint: hint)
     }
 }

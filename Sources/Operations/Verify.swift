@@ -64,11 +64,11 @@ package struct Verify: Sendable {
     }
 
     private func verify(_ member: Manifest.Member) async throws -> SnapshotProof? {
-        meter.begin("verify \(member.member)", expectedBytes: member.rdb?.bytes)
-        defer { meter.end() }
+        let step = meter.begin("verify \(member.member)", expectedBytes: member.rdb?.bytes)
+        defer { step.end() }
         return try await catalog.withStoredBytes(of: member) { stored in
             let scanner = RDBScanner(level: level)
-            return try await SnapshotPipeline.replay(stored, of: member, by: scanner, meter: meter) { chunks in
+            return try await SnapshotPipeline.replay(stored, of: member, by: scanner, progress: step) { chunks in
                 for try await _ in chunks {}
             }.prover.proof
         }
@@ -82,9 +82,9 @@ package struct Verify: Sendable {
         meter: ProgressMeter
     ) async throws -> SnapshotProof {
         try await withSnapshotFile(path) { sizeBytes, chunks in
-            meter.begin("verify \(path)", expectedBytes: sizeBytes)
-            defer { meter.end() }
-            let counted = chunks.observed { meter.advance(by: $0.count) }
+            let step = meter.begin("verify \(path)", expectedBytes: sizeBytes)
+            defer { step.end() }
+            let counted = chunks.observed { step.advance(by: $0.count) }
             let prover = SnapshotProver(path, level: level)
             try await counted.withOverlap(depth: SnapshotPipeline.chunksAhead) { stored in
                 let raw = try SnapshotPipeline.decompressed(stored, fileName: path)

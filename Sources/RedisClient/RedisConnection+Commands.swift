@@ -54,6 +54,27 @@ extension RedisConnection {
         )
     }
 
+    /// The cluster as this node sees it.
+    /// - Throws: `.permissionDenied` where the right `+cluster|nodes` is missing.
+    package func clusterTopology() async throws -> ClusterTopology {
+        let reply = try await command("CLUSTER", "NODES")
+        guard let topology = reply.text.flatMap(ClusterTopology.init(parsing:)) else {
+            throw unexpected(reply, to: "CLUSTER NODES")
+        }
+        return topology
+    }
+
+    /// Whether slots are on their way from or to this node by an atomic migration (Valkey 9, `CLUSTER
+    /// GETSLOTMIGRATIONS`), which `CLUSTER NODES` does not show. Servers that have no such thing say no.
+    package func isMigratingSlotsAtomically() async throws -> Bool {
+        let reply = try await reply(to: RESPCommand("CLUSTER", "GETSLOTMIGRATIONS"))
+        let jobs = reply.elements ?? []
+        return jobs.contains { job in
+            let state = job.entries?.first { $0.key.text == "state" }?.value.text
+            return state.map { !["success", "failed", "cancelled", "canceled"].contains($0) } ?? false
+        }
+    }
+
     func unexpected(_ reply: RESPValue, to command: String) -> Failure {
         let kind = Mirror(reflecting: reply).children.first?.label ?? "\(reply)"
         return Failure(.protocolViolation, "\(endpoint) answered \(command) with a value of the kind \(kind)")

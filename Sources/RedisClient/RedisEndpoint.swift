@@ -11,14 +11,18 @@ package struct RedisEndpoint: Sendable {
     /// How the peer is verified, where the URL asks for TLS.
     package var tls: RedisTLS
     package var deadlines: RedisDeadlines
+    /// What it is called in messages, where its address says little.
+    package var label: String?
 
     /// - Parameter credentials: those of the URL's userinfo when `nil`.
     package init(
         url: RedisURL,
         credentials: RedisCredentials? = nil,
         tls: RedisTLS = RedisTLS(),
-        deadlines: RedisDeadlines = RedisDeadlines()
+        deadlines: RedisDeadlines = RedisDeadlines(),
+        label: String? = nil
     ) {
+        self.label = label
         self.url = url
         self.credentials = credentials ?? url.password.map { RedisCredentials(user: url.user, password: $0) }
         self.tls = tls
@@ -33,8 +37,8 @@ package struct RedisEndpoint: Sendable {
 }
 
 extension RedisEndpoint: CustomStringConvertible {
-    /// `host:port`, without userinfo.
-    package var description: String { url.authority }
+    /// `host:port`, without userinfo; with its label in front where it has one.
+    package var description: String { label.map { "\($0) at \(url.authority)" } ?? url.authority }
 }
 
 /// Who logs in.

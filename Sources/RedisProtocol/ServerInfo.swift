@@ -94,8 +94,8 @@ extension ServerInfo {
         fields["server_name"] == "valkey" || fields["valkey_version"] != nil ? .valkey : .redis
     }
 
-    /// The version of the product. Valkey also reports a `redis_version` (7.2.4), which only says what it is compatible
-    /// with.
+    /// The version of the product. Valkey also reports a `redis_version` (7.2.4), which only says what it is
+    /// compatible with.
     package var version: ServerVersion? {
         versionText.flatMap { ServerVersion($0) }
     }
@@ -119,11 +119,6 @@ extension ServerInfo {
     package var configFile: String? { fields["config_file"].flatMap { $0.isEmpty ? nil : $0 } }
     /// The clock of the server, in microseconds since 1970 (since 6.0).
     package var serverTimeMicroseconds: Int64? { integer("server_time_usec") }
-
-    package var usedMemoryBytes: Int64? { integer("used_memory") }
-    /// The limit of memory in bytes; 0 is none.
-    package var maxMemoryBytes: Int64? { integer("maxmemory") }
-    package var evictedKeys: Int64? { integer("evicted_keys") }
 
     /// All keys of all databases.
     package var keyCount: Int64 { keyspace.values.reduce(0) { $0 + $1.keys } }

@@ -120,9 +120,9 @@ struct LeaseTests {
                 try await catalog.withLease(on: "demo", as: lease("a"), timing: Self.quick) { lease in
                     // The holder renews meanwhile, so the thief may need several tries.
                     _ = try await eventually("the lease is stolen", withinSeconds: 10) {
-                        let version = try await catalog.store.stat(lease.key)?.version
+                        let version = try await catalog.store.stat(Lease.key(of: "demo"))?.version
                         return try? await catalog.store.replace(
-                            lease.key,
+                            Lease.key(of: "demo"),
                             version: #require(version),
                             with: Array("other".utf8)
                         )

@@ -49,7 +49,7 @@ struct SetWriterTests {
             let staged = try await rig.stage("12345")
             #expect(try await rig.keys() == [])
             #expect(try await rig.catalog.entries(of: nil).isEmpty)
-            try await rig.writer.commit(rig.manifest, staged: [staged], under: nil)
+            try await rig.writer.commit(rig.manifest, staged: [staged], under: [])
             #expect(
                 try await rig.keys() == [
                     "prod.redis/20261122T153000Z-7f3a/manifest.json",
@@ -66,7 +66,7 @@ struct SetWriterTests {
             let staged = try await rig.stage("1234")
             let (writer, manifest) = (rig.writer, rig.manifest)
             let failure = await #expect(throws: Failure.self) {
-                try await writer.commit(manifest, staged: [staged], under: nil)
+                try await writer.commit(manifest, staged: [staged], under: [])
             }
             #expect(failure?.code == .digestMismatch)
             #expect(try await rig.keys() == [])
@@ -80,7 +80,7 @@ struct SetWriterTests {
             try await rig.catalog.store.create(staged.key, Array("other".utf8))
             let (writer, manifest) = (rig.writer, rig.manifest)
             let failure = await #expect(throws: Failure.self) {
-                try await writer.commit(manifest, staged: [staged], under: nil)
+                try await writer.commit(manifest, staged: [staged], under: [])
             }
             #expect(failure?.code == .alreadyExists)
             let left = try await rig.catalog.store.read(staged.key, bytesMax: 100).bytes
@@ -95,7 +95,7 @@ struct SetWriterTests {
             try await rig.catalog.store.create(key, Array("{}".utf8))
             let (writer, manifest) = (rig.writer, rig.manifest)
             let failure = await #expect(throws: Failure.self) {
-                try await writer.commit(manifest, staged: [staged], under: nil)
+                try await writer.commit(manifest, staged: [staged], under: [])
             }
             #expect(failure?.code == .alreadyExists)
             let keys = try await rig.keys()
@@ -129,7 +129,7 @@ struct SetWriterTests {
     @Test func leftoversOfDeadRunsGoAndCommittedSetsStay() async throws {
         try await withRig { rig in
             let staged = try await rig.stage("12345")
-            try await rig.writer.commit(rig.manifest, staged: [staged], under: nil)
+            try await rig.writer.commit(rig.manifest, staged: [staged], under: [])
             let dead = try #require(BackupID("20261123T000000Z-dead"))
             let deadWriter = SetWriter(
                 name: rig.manifest.name,
@@ -167,7 +167,7 @@ struct SetWriterTests {
     @Test func latestNeverPassesOverADamagedSet() async throws {
         try await withRig { rig in
             let staged = try await rig.stage("12345")
-            try await rig.writer.commit(rig.manifest, staged: [staged], under: nil)
+            try await rig.writer.commit(rig.manifest, staged: [staged], under: [])
             let later = try #require(BackupID("20261123T000000Z-0bad"))
             try await rig.catalog.store.create(
                 Catalog.manifestKey(name: rig.manifest.name, id: later),

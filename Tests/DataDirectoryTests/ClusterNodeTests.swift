@@ -26,7 +26,7 @@ import Testing
                 "aaa 10.0.0.1:6379@16379 master - 0 1 2 connected 5461-10922\n"
                     + "bbb 10.0.0.2:6379@16379 myself,master - 0 0 1 connected 0-5459 5460 [12-<-aaa]\n"
                     + "ccc 10.0.0.3:6379@16379 slave bbb 0 1 1 connected\nvars currentEpoch 6 lastVoteEpoch 0\n",
-                ClusterNode(nodeID: "bbb", isPrimary: true, slots: [0...5459, 5460...5460], knownNodes: 3)
+                ClusterNode(nodeID: "bbb", isPrimary: true, slots: [0...5460], knownNodes: 3)
             ),
             (
                 "ccc 10.0.0.3:6379@16379 myself,slave bbb 0 1 1 connected\n",

@@ -4,8 +4,8 @@ import Foundation
 import TestParts
 import Testing
 
-/// Members as pods of a StatefulSet, found by the names that a headless Service gives them. The names are resolved by a
-/// hosts file of the test's own.
+/// Members as pods of a StatefulSet, found by the names that a headless Service gives them. The names are resolved by
+/// a hosts file of the test's own.
 struct StatefulSetTests {
     @Test func podsAreFoundByTheirNames() async throws {
         try await withTemporaryFolder { folder in
@@ -52,7 +52,10 @@ struct StatefulSetTests {
     }
 
     @Test(arguments: [
-        ["--statefulset", "redis"], ["--statefulset", "redis", "--replicas", "3"], ["--replicas", "3"],
+        ["--statefulset", "redis", "--service", "headless"], ["--statefulset", "redis", "--replicas", "3"],
+        ["--replicas", "3"], ["--context", "prod", "--endpoint", "redis://localhost"],
+        ["--statefulset", "redis", "--replicas", "1", "--service", "headless", "--context", "prod"],
+        ["--statefulset", "redis", "--first-ordinal", "1"], ["--statefulset", "redis", "--wait-ready", "-1"],
         ["--statefulset", "redis", "--replicas", "0", "--service", "headless"],
         ["--statefulset", "Redis", "--replicas", "1", "--service", "headless"],
         ["--statefulset", "redis", "--replicas", "1", "--service", "a.b"],

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Failures
+import ObjectStorage
+import Synchronization
+
+/// How long a lease lasts.
+package struct LeaseTiming: Sendable {
+    /// A holder that does not renew for this long has lost the lease.
+    package var lifetime: Duration
+    /// How often the holder renews, and how often one who waits looks.
+    package var interval: Duration
+
+    package init(lifetime: Duration = .seconds(60), interval: Duration = .seconds(10)) {
+        self.lifetime = lifetime
+        self.interval = interval
+    }
+}
+
+/// The lease of a run that is under way; or of several runs that work together, and then each of them renews it.
+package final class HeldLease: Sendable {
+    private struct State: Sendable {
+        var lease: Lease
+        var version: ObjectVersion
+        var renewedAt = ContinuousClock.now
+        /// Whether the work that the lease is for has come to its end, and not only this run's part of it.
+        var isOver = false
+    }
+
+    private let state: Mutex<State>
+    private let seat: any LeaseSeat
+    private let timing: LeaseTiming
+
+    init(_ lease: Lease, version: ObjectVersion, at seat: any LeaseSeat, timing: LeaseTiming) {
+        state = Mutex(State(lease: lease, version: version))
+        self.seat = seat
+        self.timing = timing
+    }
+
+    /// Asks the seat whether the lease is still ours: called right before a set is committed.
+    /// - Throws: `.locked` when another run took it over, or when it ran out.
+    package func confirm() async throws {
+        let (lease, renewedAt) = state.withLock { ($0.lease, $0.renewedAt) }
+        guard ContinuousClock.now - renewedAt < timing.lifetime, let seated = try await seat.read(),
+            lease.isHeld(seated)
+        else { throw lost(nil) }
+    }
+
+    /// Says that the work is done: a lease that several runs share is given up by the one that finished it.
+    package func end() {
+        state.withLock { $0.isOver = true }
+    }
+
+    /// Renews until it is cancelled, or until the lease is lost.
+    func renewUntilLost() async throws {
+        while true {
+            try await Task.sleep(for: timing.interval)
+            do {
+                try await renew()
+            } catch let failure as Failure where failure.code.isTransient {
+                let renewedAt = state.withLock { $0.renewedAt }
+                guard ContinuousClock.now - renewedAt + timing.interval < timing.lifetime else { throw lost(failure) }
+            }
+        }
+    }
+
+    private func renew() async throws {
+        var (lease, version) = state.withLock { ($0.lease, $0.version) }
+        lease.renewals += 1
+        let begun = ContinuousClock.now
+        do {
+            let renewed = try await seat.replace(version, with: lease)
+            state.withLock { state in (state.lease, state.version, state.renewedAt) = (lease, renewed, begun) }
+        } catch let failure as Failure where failure.code == .alreadyExists {
+            // Another run of ours renewed it, or we did and never heard: that is as good as this renewal.
+            guard let seated = try await seat.read(), lease.isHeld(seated) else { throw lost(failure) }
+            state.withLock { state in (state.version, state.renewedAt) = (seated.version, begun) }
+        }
+    }
+
+    /// Gives the lease up, if it is still ours and nobody works on. What cannot be given up now runs out by itself.
+    func release() async {
+        let (lease, isOver) = state.withLock { ($0.lease, $0.isOver) }
+        // A renewal that was cancelled on its way may have made another version.
+        guard isOver || !lease.isShared, let seated = try? await seat.read(), lease.isHeld(seated) else { return }
+        try? await seat.release(seated.version)
+    }
+
+    private func lost(_ cause: (any Error)?) -> Failure {
+        Failure(
+            .locked,
+            "hold \(seat.place): it was lost to another run, or could not be renewed",
+            cause: cause,
+            hint: "Run again when the other run has ended."
+        )
+    }
+}
+
+extension Lease {
+    /// Whether what was found is this lease, in whatever version: no two runs, or Jobs, have the same holder.
+    func isHeld(_ seated: SeatedLease) -> Bool {
+        seated.lease?.holder == holder
+    }
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Catalog
+import Failures
+import Logging
+
+extension BackupRequest {
+    /// Asks the members of a cluster once more, before a set is committed.
+    /// - Throws: `.memberChanged` when slots moved since the plan was made, `.guardRefused` when they move now; the
+    ///   failure of a member when none can be asked.
+    func requireSameSlots(as before: Manifest.ClusterFacts?, logger: Logger) async throws {
+        guard let before, !overrides.allowsSlotMigration else { return }
+        let survey = await Survey.take(of: members, logger: logger)
+        guard let now = ClusterSurvey(survey) else {
+            throw Failure.mostTelling(of: survey.answers.compactMap(\.failure))
+        }
+        try now.requireRest(allowsSlotMigration: false)
+        try now.requireSameSlots(as: before)
+    }
+
+    /// The manifest of a set with these members.
+    func manifest(
+        _ id: BackupID,
+        of members: [Manifest.Member],
+        in cluster: Manifest.ClusterFacts?,
+        startedAt: Timestamp
+    ) -> Manifest {
+        let members = members.sorted { $0.member < $1.member }
+        return Manifest(
+            id: id,
+            name: name,
+            startedAt: startedAt,
+            finishedAt: .now(),
+            tool: tool,
+            source: source,
+            cluster: cluster.map { Manifest.Cluster($0, storing: members) },
+            members: members
+        )
+    }
+}

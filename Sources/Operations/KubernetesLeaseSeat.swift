@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Catalog
+import Failures
+import Kubernetes
+import ObjectStorage
+
+/// The lease of a subject as a Lease of Kubernetes (coordination.k8s.io/v1), where `kubectl get leases` shows it.
+///
+/// As in client-go's leader election, a lease without a holder is free, and whether a holder lives is judged by
+/// watching the object change, never by comparing clocks.
+package struct KubernetesLeaseSeat: LeaseSeat {
+    private let name: String
+    private let namespace: String
+    private let client: KubernetesClient
+    /// How long the lease is good for without being renewed, in seconds: for those who read it.
+    private let durationSeconds: Int
+
+    package init(name: String, namespace: String, client: KubernetesClient, durationSeconds: Int = 60) {
+        self.name = name
+        self.namespace = namespace
+        self.client = client
+        self.durationSeconds = durationSeconds
+    }
+
+    private static let purposeKey = "redoubt/purpose"
+    private static let processKey = "redoubt/process"
+
+    package var place: String { "the Lease \(namespace)/\(name) at \(client.server)" }
+
+    package func create(_ lease: Lease) async throws -> ObjectVersion {
+        guard let there = try await client.lease(name, namespace: namespace) else {
+            return version(of: try await client.createLease(object(lease, version: nil, transitions: 0)))
+        }
+        guard there.holderIdentity?.isEmpty ?? true else {
+            throw Failure(.alreadyExists, "take \(place): \(there.holderIdentity ?? "") holds it")
+        }
+        let transitions = (there.leaseTransitions ?? 0) + 1
+        let taken = object(lease, version: there.resourceVersion, transitions: transitions)
+        return version(of: try await client.replaceLease(taken))
+    }
+
+    package func read() async throws -> SeatedLease? {
+        guard let there = try await client.lease(name, namespace: namespace),
+            let holder = there.holderIdentity, !holder.isEmpty
+        else { return nil }
+        // Which process it is cannot be told from here: a pod of that name on another machine is another process.
+        let process = ProcessIdentity(
+            host: there.annotations[Self.processKey] ?? "unknown",
+            boot: "",
+            pid: 0,
+            started: "unknown"
+        )
+        let lease = Lease(
+            holder: holder,
+            purpose: there.annotations[Self.purposeKey] ?? "another program",
+            process: process,
+            acquiredAt: there.acquireTime.flatMap(Timestamp.init) ?? .now()
+        )
+        return SeatedLease(lease: lease, version: version(of: there))
+    }
+
+    package func replace(_ version: ObjectVersion, with lease: Lease) async throws -> ObjectVersion {
+        let there = try await client.lease(name, namespace: namespace)
+        guard let there, there.resourceVersion == version.tag else {
+            throw Failure(.alreadyExists, "replace \(place): it changed, or is gone")
+        }
+        let isTakeOver = there.holderIdentity != lease.holder
+        let transitions = (there.leaseTransitions ?? 0) + (isTakeOver ? 1 : 0)
+        let renewed = object(lease, version: version.tag, transitions: transitions)
+        return self.version(of: try await client.replaceLease(renewed))
+    }
+
+    /// The object stays, without a holder: removing it would take one more right.
+    package func release(_ version: ObjectVersion) async throws {
+        guard var there = try await client.lease(name, namespace: namespace), there.resourceVersion == version.tag
+        else {
+            return
+        }
+        there.holderIdentity = ""
+        there.renewTime = Timestamp.now().microTime
+        _ = try await client.replaceLease(there)
+    }
+
+    private func version(of lease: LeaseObject) -> ObjectVersion { ObjectVersion(tag: lease.resourceVersion ?? "") }
+
+    private func object(_ lease: Lease, version: String?, transitions: Int) -> LeaseObject {
+        LeaseObject(
+            namespace: namespace,
+            name: name,
+            resourceVersion: version,
+            holderIdentity: lease.holder,
+            leaseDurationSeconds: durationSeconds,
+            acquireTime: lease.acquiredAt.microTime,
+            renewTime: Timestamp.now().microTime,
+            leaseTransitions: transitions,
+            annotations: [Self.purposeKey: lease.purpose, Self.processKey: "\(lease.process.host)"]
+        )
+    }
+}
+
+extension Timestamp {
+    /// As Kubernetes writes a MicroTime: `2026-11-22T15:30:00.000000Z`.
+    fileprivate var microTime: String { description.dropLast() + ".000000Z" }
+}
