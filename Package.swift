@@ -166,7 +166,10 @@ let package = Package(
         ),
         tests(
             "OperationsTests",
-            ["Operations", "Catalog", "Compression", "RedisClient", "RedisProtocol", "Failures", logging]
+            [
+                "Operations", "Catalog", "Compression", "Kubernetes", "ObjectStorage", "RedisClient", "RedisProtocol",
+                "Failures", "TestParts", logging,
+            ]
         ),
         tests("CommandsTests", ["Commands", "Failures", "TestParts", argumentParser]),
         tests("EndToEndTests", ["TestParts"]),

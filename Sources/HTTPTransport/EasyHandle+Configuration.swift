@@ -73,6 +73,7 @@ extension EasyHandle {
             try set(CURLOPT_SSLCERT_BLOB, identity.certificate)
             try set(CURLOPT_SSLKEY_BLOB, identity.key)
         }
+        if request.isSentOnce { try set(CURLOPT_FRESH_CONNECT, true) }
         try set(CURLOPT_CONNECTTIMEOUT, request.deadlines.connectSeconds)
         let isUpload = !request.body.isEmpty || ["PUT", "POST", "PATCH"].contains(request.method)
         if request.method == "HEAD" {

@@ -23,7 +23,8 @@ nonisolated(nonsending) package func withHTTPClient<Result>(
 /// Sends requests over HTTP/1.1, through libcurl. Any number of tasks may use it at once.
 ///
 /// Redirects are not followed, answers of any status are answers, nothing is sent twice but on a kept connection that
-/// turned out to be dead. A failure names the request without its query and without credentials. Its codes:
+/// turned out to be dead, and not even there when the request says so. A failure names the request without its query
+/// and without credentials. Its codes:
 /// - `.unreachable`: the name, the connection, or a connection that broke, also in the middle of an answer.
 /// - `.timeout`: the deadlines of the request.
 /// - `.tlsFailed`: the certificate of the server cannot be verified, or TLS cannot be agreed on.

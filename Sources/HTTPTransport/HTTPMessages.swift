@@ -14,6 +14,9 @@ package struct HTTPRequest: Sendable {
     package var deadlines: HTTPDeadlines
     /// Who we are, where TLS asks; wins over the files of the client's configuration.
     package var identity: HTTPClientIdentity?
+    /// Over a connection of its own, so that it goes out once and no more: on a kept one that turns out to be dead,
+    /// libcurl sends it again, and nobody knows whether the first was carried out.
+    package var isSentOnce: Bool
 
     package init(
         method: String,
@@ -21,7 +24,8 @@ package struct HTTPRequest: Sendable {
         headers: [(name: String, value: String)] = [],
         body: [UInt8] = [],
         deadlines: HTTPDeadlines = HTTPDeadlines(),
-        identity: HTTPClientIdentity? = nil
+        identity: HTTPClientIdentity? = nil,
+        isSentOnce: Bool = false
     ) {
         self.method = method
         self.url = url
@@ -29,6 +33,7 @@ package struct HTTPRequest: Sendable {
         self.body = body
         self.deadlines = deadlines
         self.identity = identity
+        self.isSentOnce = isSentOnce
     }
 }
 

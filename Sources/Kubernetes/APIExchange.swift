@@ -102,7 +102,8 @@ struct APIExchange: Sendable {
                 connectSeconds: APILimits.connectSeconds,
                 noProgressSeconds: operation.noProgressSeconds
             ),
-            identity: credentials.identity
+            identity: credentials.identity,
+            isSentOnce: !operation.isRepeatable
         )
     }
 }

@@ -73,11 +73,11 @@ struct APITries {
         let hint: String? =
             switch transport.code {
             case .tlsFailed:
-                "The certificate-authority of the cluster in the kubeconfig (or ca.crt of the service account) must have "
-                    + "signed the server's certificate; `kubectl version` shows whether kubectl agrees."
+                "The certificate-authority of the cluster in the kubeconfig (or ca.crt of the service account) must "
+                    + "have signed the server's certificate; `kubectl version` shows whether kubectl agrees."
             case .unreachable, .timeout:
-                "Check the server of the context: `kubectl cluster-info` asks it too. --replicas and --service find the "
-                    + "members by DNS, without the API."
+                "Check the server of the context: `kubectl cluster-info` asks it too. --replicas and --service find "
+                    + "the members by DNS, without the API."
             default: transport.hint
             }
         return Failure(transport.code, exchange.name(operation), cause: transport, hint: transport.hint ?? hint)

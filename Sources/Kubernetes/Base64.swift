@@ -8,7 +8,7 @@ enum Base64 {
         Data(bytes).base64EncodedString()
     }
 
-    /// `nil` when the text is none. Blanks and line ends are passed over: whoever writes a file by hand folds long lines.
+    /// `nil` when the text is none. Blanks and line ends are passed over: who writes a file by hand folds long lines.
     static func bytes(_ text: String) -> [UInt8]? {
         Data(base64Encoded: text.filter { !$0.isWhitespace }).map { Array($0) }
     }

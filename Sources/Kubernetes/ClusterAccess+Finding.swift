@@ -97,11 +97,13 @@ extension ClusterAccess {
             certificate: user.certificate,
             key: user.key
         )
+        // client-go keeps its credentials to itself then; whoever has such a server wants them sent, and should know.
+        if server.url.hasPrefix("http://"), !credentials.isEmpty {
+            logger.warning("credentials go to \(server.shown) in the clear: it is not https")
+        }
         guard (user.certificate == nil) == (user.key == nil) else {
-            throw Failure(
-                .configuration,
-                "use the user \(context.user ?? "") of the kubeconfig: of client-certificate and client-key it has one only"
-            )
+            let what = "it has only one of client-certificate and client-key"
+            throw Failure(.configuration, "use the user \(context.user ?? "") of the kubeconfig: \(what)")
         }
     }
 

@@ -80,22 +80,27 @@ struct CredentialSource: Sendable {
         }
     }
 
+    /// Whether nothing is shown to the server.
+    var isEmpty: Bool {
+        if case .none = bearer { certificate == nil } else { false }
+    }
+
     /// Reads files and runs the plugin.
     /// - Throws: `.configuration`, and what an exec plugin throws.
-    func load(nowSeconds: Int64) async throws -> Credentials {
+    func load(_ clock: KubernetesClock) async throws -> Credentials {
         var credentials = Credentials()
         switch bearer {
         case .none: break
         case .token(let token): try Self.bear(token, from: "the kubeconfig", in: &credentials)
         case .file(let path, let otherwise):
             try Self.bear(try await Self.token(path, otherwise: otherwise), from: path, in: &credentials)
-            credentials.staleAtSeconds = nowSeconds + Self.fileSecondsMax
+            credentials.staleAtSeconds = clock.secondsSince1970() + Self.fileSecondsMax
         case .basic(let username, let password):
             let both = Base64.text(Array("\(username):\(password)".utf8))
             credentials.authorization = "Basic \(both)"
             credentials.secrets += [password, both]
         case .exec(let plugin, let environment, let information):
-            credentials = try await plugin.run(environment: environment, information: information)
+            credentials = try await plugin.run(environment: environment, information: information, clock: clock)
         }
         if credentials.identity == nil, let certificate, let key {
             credentials.identity = HTTPClientIdentity(

@@ -41,12 +41,12 @@ final class CredentialKeeper: Sendable {
     private let clock: KubernetesClock
     /// Whether getting them anew may give others.
     private let isRefreshable: Bool
-    private let load: @Sendable (_ nowSeconds: Int64) async throws -> Credentials
+    private let load: @Sendable (KubernetesClock) async throws -> Credentials
 
     init(
         clock: KubernetesClock,
         isRefreshable: Bool,
-        load: @escaping @Sendable (_ nowSeconds: Int64) async throws -> Credentials
+        load: @escaping @Sendable (KubernetesClock) async throws -> Credentials
     ) {
         self.clock = clock
         self.isRefreshable = isRefreshable
@@ -65,13 +65,13 @@ final class CredentialKeeper: Sendable {
         }
         switch step {
         case .use(let credentials): return credentials
-        case .load: return try await loadAnew(now)
+        case .load: return try await loadAnew()
         }
     }
 
-    private func loadAnew(_ now: Int64) async throws -> Credentials {
+    private func loadAnew() async throws -> Credentials {
         do {
-            let loaded = try await load(now)
+            let loaded = try await load(clock)
             return state.change { state in
                 state.generations += 1
                 state.isLoading = false

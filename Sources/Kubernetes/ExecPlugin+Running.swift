@@ -20,11 +20,15 @@ extension ExecPlugin {
     ///   - information: the value of `KUBERNETES_EXEC_INFO`.
     /// - Throws: `.configuration` when it is not there; `.authenticationFailed` when it fails; `.timeout` when it does
     ///   not end in time, and it is ended then, with all that it started.
-    func run(environment: [String: String], information: String) async throws -> Credentials {
+    func run(
+        environment: [String: String],
+        information: String,
+        clock: KubernetesClock
+    ) async throws -> Credentials {
         var all = environment
         for variable in self.environment { all[variable.name] = variable.value }
         all["KUBERNETES_EXEC_INFO"] = information
-        switch try await ending(all) {
+        switch try await ending(all, clock) {
         case .printed(let output): return try credentials(printed: output)
         case .failed(let status, let errors):
             let words = shown(errors, hiding: secretValues)
@@ -43,18 +47,19 @@ extension ExecPlugin {
         }
     }
 
-    private func ending(_ environment: [String: String]) async throws -> Ending {
+    private func ending(_ environment: [String: String], _ clock: KubernetesClock) async throws -> Ending {
         do {
             return try await withThrowingTaskGroup(of: Ending.self) { group in
                 group.addTask { try await launched(environment) }
                 group.addTask {
-                    try await Task.sleep(for: .seconds(Self.runSecondsMax))
+                    try await clock.sleep(.seconds(Self.runSecondsMax))
                     return .timeOver
                 }
                 defer { group.cancelAll() }
                 return try await group.next() ?? .timeOver
             }
         } catch let error as SubprocessError {
+            try Task.checkCancellation()
             throw launchFailure(error)
         }
     }
@@ -78,9 +83,16 @@ extension ExecPlugin {
             error: .string(limit: Self.outputBytesMax)
         )
         guard result.terminationStatus.isSuccess else {
-            return .failed(status: "\(result.terminationStatus)", errors: result.standardError)
+            return .failed(status: Self.words(result.terminationStatus), errors: result.standardError)
         }
         return .printed(result.standardOutput)
+    }
+
+    private static func words(_ status: TerminationStatus) -> String {
+        switch status {
+        case .exited(let code): "exit code \(code)"
+        case .signaled(let signal): "signal \(signal)"
+        }
     }
 
     private func launchFailure(_ error: SubprocessError) -> Failure {

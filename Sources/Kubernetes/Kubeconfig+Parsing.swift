@@ -69,13 +69,14 @@ private struct KubeconfigReader {
     func cluster(_ node: Node, _ name: String) throws -> Kubeconfig.Cluster {
         let extensions = node["extensions"]?.sequence.map { Array($0) } ?? []
         let execConfig = try extensions.first { try text($0, "name") == "client.authentication.k8s.io/exec" }
+        var nodesLeft = Self.execConfigNodesMax
         return Kubeconfig.Cluster(
             server: try text(node, "server"),
             tlsServerName: try text(node, "tls-server-name"),
             skipsVerification: try flag(node, "insecure-skip-tls-verify"),
             authorities: try material(node, "certificate-authority", of: "the cluster \(name)"),
             proxyURL: try text(node, "proxy-url"),
-            execConfig: execConfig?["extension"].map(Self.json)
+            execConfig: try execConfig?["extension"].map { try json($0, &nodesLeft) }
         )
     }
 
@@ -165,12 +166,18 @@ private struct KubeconfigReader {
         return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
     }
 
-    private static func json(_ node: Node) -> JSONValue {
+    /// Aliases of YAML make a large value of a small text.
+    private static let execConfigNodesMax = 10_000
+
+    private func json(_ node: Node, _ nodesLeft: inout Int) throws -> JSONValue {
+        nodesLeft -= 1
+        guard nodesLeft > 0 else { throw failure("an extension has more than \(Self.execConfigNodesMax) values") }
         if let mapping = node.mapping {
-            let pairs = mapping.compactMap { key, value in key.scalar.map { ($0.string, json(value)) } }
-            return .object(Dictionary(pairs) { first, _ in first })
+            var members: [String: JSONValue] = [:]
+            for (key, value) in mapping { members[key.scalar?.string ?? ""] = try json(value, &nodesLeft) }
+            return .object(members)
         }
-        if let sequence = node.sequence { return .array(sequence.map(json)) }
+        if let sequence = node.sequence { return .array(try sequence.map { try json($0, &nodesLeft) }) }
         guard let scalar = node.scalar, scalar.style == .plain else { return .text(node.scalar?.string ?? "") }
         if ["", "~", "null"].contains(scalar.string) { return .null }
         if ["true", "false"].contains(scalar.string) { return .bool(scalar.string == "true") }

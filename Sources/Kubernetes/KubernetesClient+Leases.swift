@@ -33,8 +33,8 @@ extension KubernetesClient {
 
     /// Replaces a Lease, if it is still the one of that `resourceVersion`. Not tried again when the answer is lost.
     /// - Returns: the Lease as the server has it now.
-    /// - Throws: `.alreadyExists` when somebody else changed it; `.noSuchObject` when it is gone; `.configuration` when it
-    ///   has no `resourceVersion`: it would be replaced whatever it is.
+    /// - Throws: `.alreadyExists` when somebody else changed it; `.noSuchObject` when it is gone; `.configuration` when
+    ///   it has no `resourceVersion`: it would be replaced whatever it is.
     package func replaceLease(_ lease: LeaseObject) async throws -> LeaseObject {
         var operation = try Self.operation(.update, lease.namespace, lease.name, "replace")
         guard lease.resourceVersion != nil else {

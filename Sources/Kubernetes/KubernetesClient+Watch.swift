@@ -3,14 +3,14 @@
 import Failures
 
 extension KubernetesClient {
-    /// Follows the pods of a StatefulSet: calls `onChange` with all of them, in the order of their ordinals, at once and
-    /// after each change, until it returns `true` or the time is over.
+    /// Follows the pods of a StatefulSet: calls `onChange` with all of them, in the order of their ordinals, at once
+    /// and after each change, until it returns `true` or the time is over.
     ///
     /// Nothing is lost and nothing is told twice: a watch that ends or breaks is taken up where it was, and what the
     /// server has forgotten is listed anew. The calls come one after another; the time is not looked at during one.
     /// - Parameter timeoutSeconds: for all of it.
-    /// - Throws: what `onChange` throws; what listing the pods throws; `.unreachable` or `.timeout` when the time is over
-    ///   and the server could not be reached in the end.
+    /// - Throws: what `onChange` throws; what listing the pods throws; `.unreachable` or `.timeout` when the time is
+    ///   over and the server could not be reached in the end, or never told anything.
     package func watchPods(
         of set: StatefulSet,
         timeoutSeconds: Int,

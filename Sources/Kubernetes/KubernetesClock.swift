@@ -6,7 +6,7 @@ import Glibc
 package struct KubernetesClock: Sendable {
     /// Seconds since 1970, by which credentials age.
     package var secondsSince1970: @Sendable () -> Int64
-    /// Waits before a request is sent again.
+    /// Waits before a request is sent again, and for an exec plugin that takes too long.
     package var sleep: @Sendable (Duration) async throws -> Void
     /// At least 0 and less than 1; spreads retries.
     package var chance: @Sendable () -> Double

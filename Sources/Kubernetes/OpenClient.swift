@@ -3,7 +3,8 @@
 import HTTPTransport
 import Logging
 
-/// Gives `body` a client of the API server that the settings lead to. Its connections are closed when the scope is left.
+/// Gives `body` a client of the API server that the settings lead to. Its connections are closed when the scope is
+/// left.
 ///
 /// The server is that of the pod we are in, when neither a kubeconfig nor a context is given, `KUBECONFIG` is not set,
 /// and a service account is there; otherwise that of a kubeconfig. Files are read; nothing is asked of the server yet,
@@ -18,8 +19,8 @@ package func withKubernetesClient<Result: Sendable>(
 ) async throws -> Result {
     let access = try await ClusterAccess.find(settings, logger: logger)
     let source = access.credentials
-    let keeper = CredentialKeeper(clock: clock, isRefreshable: source.isRefreshable) { now in
-        try await source.load(nowSeconds: now)
+    let keeper = CredentialKeeper(clock: clock, isRefreshable: source.isRefreshable) { clock in
+        try await source.load(clock)
     }
     return try await withHTTPClient(access.http) { client in
         let exchange = APIExchange(server: access.server, client: client, keeper: keeper, clock: clock, logger: logger)

@@ -46,8 +46,8 @@ package struct Pod: Sendable, Hashable {
         self.remark = remark
     }
 
-    /// Why it cannot be spoken to now, as the end of a sentence that begins with its name; `nil` when it runs and has an
-    /// address. Whether it is ready does not matter: a server that loads its data is spoken to as well.
+    /// Why it cannot be spoken to now, as the end of a sentence that begins with its name; `nil` when it runs and has
+    /// an address. Whether it is ready does not matter: a server that loads its data is spoken to as well.
     package var trouble: String? { trouble(ofContainer: nil) }
 
     /// The same, with an eye on one of its containers. `nil` is the first: a sidecar that fails is no trouble.

@@ -4,7 +4,7 @@
 ///
 /// The grammar is that of apimachinery's `resource.Quantity`: a decimal number, then one suffix: binary (`Ki` to `Ei`),
 /// decimal (`n`, `u`, `m`, none, `k` to `E`) or an exponent of ten.
-enum Quantity {
+package enum Quantity {
     private static let suffixes: [Substring: Double] = [
         "": 1, "n": 1e-9, "u": 1e-6, "m": 1e-3,
         "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18,
@@ -14,9 +14,9 @@ enum Quantity {
     /// Numbers of more digits than this are none that anybody writes.
     private static let lengthMax = 40
 
-    /// The amount in whole units, rounded up as Kubernetes does; at most `Int64.max`. `nil` when the text is none, or is
-    /// less than zero.
-    static func bytes(_ text: String) -> Int64? {
+    /// The amount in whole units, rounded up as Kubernetes does; at most `Int64.max`. `nil` when the text is none, or
+    /// is less than zero.
+    package static func bytes(_ text: String) -> Int64? {
         guard text.utf8.count <= lengthMax else { return nil }
         let unsigned = text.hasPrefix("+") ? text.dropFirst() : text[...]
         let digits = unsigned.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }

@@ -50,15 +50,17 @@ enum WatchEvent: Sendable, Equatable {
 }
 
 /// Cuts the answer to a watch into its lines, whatever the chunks are that it comes in.
-struct WatchLines {
+package struct WatchLines {
     /// An object may be 1.5 MiB in etcd, and more as JSON; a longer line is none.
-    static let lineBytesMax = 8 << 20
+    package static let lineBytesMax = 8 << 20
 
     private var rest: [UInt8] = []
 
+    package init() {}
+
     /// - Returns: the lines that are complete now, without their ends and without empty ones.
     /// - Throws: `Malformed` when a line is too long.
-    mutating func feed(_ chunk: [UInt8]) throws(Malformed) -> [[UInt8]] {
+    package mutating func feed(_ chunk: [UInt8]) throws(Malformed) -> [[UInt8]] {
         var lines: [[UInt8]] = []
         for part in chunk.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
             if part.offset > 0 {

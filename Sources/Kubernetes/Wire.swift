@@ -122,10 +122,11 @@ extension StatefulSet {
 }
 
 /// JSON that is well-formed and not what it should be.
-struct Malformed: Error {
-    let reason: String
+package struct Malformed: Error {
+    /// What is wrong with it: the end of a sentence, without its values.
+    package let reason: String
 
-    init(_ reason: String) {
+    package init(_ reason: String) {
         self.reason = reason
     }
 }

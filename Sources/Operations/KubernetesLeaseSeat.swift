@@ -68,7 +68,11 @@ package struct KubernetesLeaseSeat: LeaseSeat {
         let isTakeOver = there.holderIdentity != lease.holder
         let transitions = (there.leaseTransitions ?? 0) + (isTakeOver ? 1 : 0)
         let renewed = object(lease, version: version.tag, transitions: transitions)
-        return self.version(of: try await client.replaceLease(renewed))
+        do {
+            return self.version(of: try await client.replaceLease(renewed))
+        } catch let failure as Failure where failure.code == .noSuchObject {
+            throw Failure(.alreadyExists, "replace \(place): it is gone", cause: failure)
+        }
     }
 
     /// The object stays, without a holder: removing it would take one more right.

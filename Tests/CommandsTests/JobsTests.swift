@@ -2,44 +2,128 @@
 
 import Commands
 import Foundation
+import TestParts
 import Testing
 
-/// What the manifests in jobs/ say to the program is understood by it.
+/// The manifests in jobs/ are what Kubernetes and the program understand. Tests/oracles/manifests.py judges what
+/// kubectl makes of them.
 struct JobsTests {
-    private static var folder: URL {
-        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().appendingPathComponent("jobs")
+    /// What the oracle says of one folder, or of components on top of some.
+    private struct Folder: Decodable {
+        struct Rule: Decodable {
+            let apiGroups: [String]
+            let resources: [String]
+            let verbs: [String]
+        }
+
+        /// As `Kind/name`.
+        let documents: [String]
+        let problems: [String]
+        let rules: [Rule]
+        /// The arguments of each container that runs the program.
+        let args: [[String]]
+
+        /// What its Roles grant, as `group/resource verb`.
+        var rights: Set<String> {
+            Set(
+                rules.flatMap { rule in
+                    rule.apiGroups.flatMap { group in
+                        rule.resources.flatMap { resource in rule.verbs.map { "\(group)/\(resource) \($0)" } }
+                    }
+                }
+            )
+        }
     }
 
-    /// The `args:` of every container, as lists of words; each word stands on a line of its own there.
-    private static func argumentLists() throws -> [[String]] {
-        let files =
-            FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)?
-            .compactMap { $0 as? URL }.filter { $0.pathExtension == "yaml" } ?? []
-        var lists: [[String]] = []
-        for file in files {
-            var isInside = false
-            for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
-                let text = line.drop { $0 == " " }
-                if text == "args:" {
-                    lists.append([])
-                    isInside = true
-                } else if isInside, text.hasPrefix("- ") {
-                    lists[lists.count - 1].append(String(text.dropFirst(2)))
-                } else {
-                    isInside = false
-                }
+    private static var jobs: URL { Parts.testsFolder.deletingLastPathComponent().appendingPathComponent("jobs") }
+
+    private static func oracle<Answer: Decodable>(_ argument: String) async throws -> [String: Answer] {
+        let script = Parts.testsFolder.appendingPathComponent("oracles/manifests.py").path
+        let output = try await run(try Parts.python(), [script, argument], withinSeconds: 300)
+        return try JSONDecoder().decode([String: Answer].self, from: Data(output))
+    }
+
+    /// What a backup uses; a Role grants it, and no more.
+    private static let usedByBackup: Set<String> = [
+        "apps/statefulsets get",
+        "/pods get", "/pods list", "/pods watch",
+        "coordination.k8s.io/leases get", "coordination.k8s.io/leases create", "coordination.k8s.io/leases update",
+        "/events create",
+    ]
+
+    /// What Kubernetes puts in the place of `$(NAME)`.
+    private static let variables = [
+        "STORE_URL": "s3://bucket/prefix", "POD_NAMESPACE": "prod", "MEMBER": "redis-1",
+        "JOB_UID": "2f6b1f0e-58a3-4b0e-9a3c-3c1b0f6f7d11",
+    ]
+
+    private static func expanded(_ word: String) -> String {
+        variables.reduce(word) { text, variable in
+            text.replacingOccurrences(of: "$(\(variable.key))", with: variable.value)
+        }
+    }
+
+    @Test func everyFolderIsWhatKubernetesAndTheProgramUnderstand() async throws {
+        let folders: [String: Folder] = try await Self.oracle(Self.jobs.path)
+        let known = [
+            "all together", "app", "backup", "components/dns", "components/s3", "components/tls",
+            "components/volume-source", "drill", "indexed", "monitoring", "monitoring/operator", "redis", "restore",
+            "store", "verify",
+        ]
+        #expect(Set(known).subtracting(folders.keys).isEmpty)
+        for (name, folder) in folders.sorted(by: { $0.key < $1.key }) {
+            #expect(!folder.documents.isEmpty, "\(name)")
+            #expect(folder.problems.isEmpty, "\(name): \(folder.problems.joined(separator: "\n"))")
+            for words in folder.args {
+                let arguments = words.map(Self.expanded)
+                #expect(Entry.understands(arguments), "\(name): \(arguments)")
             }
         }
-        return lists
+        #expect(!Entry.understands(["backup", "--no-such-flag"]))
+        Self.expectTheRights(of: folders)
+        for name in ["redis", "backup", "restore", "verify", "drill", "indexed"] {
+            #expect(folders[name]?.args.count == 1, "\(name)")
+        }
+        #expect(folders["components/volume-source"]?.args.count == 3)
     }
 
-    @Test func theArgumentsOfEveryJobAreUnderstood() throws {
-        let lists = try Self.argumentLists()
-        #expect(lists.count >= 2)
-        for arguments in lists {
-            #expect(Entry.understands(arguments), "\(arguments)")
+    /// Each purpose has its own rights, and those that need none have none.
+    private static func expectTheRights(of folders: [String: Folder]) {
+        for name in ["backup", "indexed", "components/tls"] {
+            #expect(folders[name]?.rights == usedByBackup, "\(name)")
         }
-        #expect(!Entry.understands(["backup", "--no-such-flag"]))
+        for name in ["redis", "app", "restore", "verify", "drill", "components/dns", "components/volume-source"] {
+            #expect(folders[name]?.rights.isEmpty == true, "\(name)")
+        }
+    }
+
+    @Test func whatIsBadIsFound() async throws {
+        let cases: [String: [String]] = try await Self.oracle("--self-test")
+        #expect(cases["good"] == [])
+        #expect(cases.count > 40)
+        for (name, problems) in cases where name.hasPrefix("bad: ") {
+            #expect(!problems.isEmpty, "\(name) is not found")
+        }
+    }
+
+    @Test func theServersAndTheirScriptsAreUnderstood() async throws {
+        let redis = Self.jobs.appendingPathComponent("redis")
+        let configuration = redis.appendingPathComponent("redis.conf").path
+        let outcome = try await Redoubt.run("check", "--config", configuration)
+        #expect(outcome.code == 0, "\(outcome.output)\(outcome.errors)")
+        for script in ["start.sh", "ready.sh"] {
+            try await run("/bin/sh", ["-n", redis.appendingPathComponent("scripts/\(script)").path])
+        }
+    }
+
+    /// What another try cannot change is not tried again.
+    @Test func theExitCodesThatEndAJobAreThePermanentOnes() throws {
+        let permanent: [ExitCode] = [.partial, .corrupt, .permanent, .guardRefused, .notFound, .cannotDecrypt, .usage]
+        let values = permanent.map { String($0.rawValue) }.joined(separator: ", ")
+        for folder in ["backup", "indexed"] {
+            let file = Self.jobs.appendingPathComponent("\(folder)/cronjob.yaml")
+            let text = try String(contentsOf: file, encoding: .utf8)
+            #expect(text.contains("values: [\(values)]"), "\(folder)")
+        }
     }
 }

@@ -130,13 +130,19 @@ extension KubernetesDouble {
 
     /// What a real server answered, without its headers.
     package static func recorded(_ name: String) throws -> TestJSON {
+        if let known = recordings.value[name] { return known }
         let folder = Parts.testsFolder.appendingPathComponent("KubernetesTests/Fixtures")
         let text = try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
         guard let end = text.range(of: "\r\n\r\n") ?? text.range(of: "\n\n") else {
             throw PartMissing(description: "\(name) has no head")
         }
-        return try TestJSON(parsing: String(text[end.upperBound...]))
+        let recorded = try TestJSON(parsing: String(text[end.upperBound...]))
+        recordings.change { $0[name] = recorded }
+        return recorded
     }
+
+    /// Reading one takes long enough to be done once.
+    private static let recordings = Shared<[String: TestJSON]>([:])
 }
 
 extension KubernetesDouble.State {

@@ -38,6 +38,8 @@ package struct RedisOptions: Sendable {
     package var unixSocket = false
     /// The data folder; a temporary one when it is not given.
     package var folder: URL?
+    /// The address it listens on; any of 127.0.0.0/8 is this machine.
+    package var host = "127.0.0.1"
     /// The port; a free one when it is not given.
     package var port: Int?
     /// Whether `withRedis` waits for PONG; without, it only starts the process.

@@ -6,7 +6,7 @@ import Synchronization
 /// A running server of the tests. Started and ended by `withRedis`.
 package final class RedisServer: Sendable {
     package let flavour: RedisFlavour
-    package let host = "127.0.0.1"
+    package var host: String { options.host }
     package let port: Int
     /// 0 when it has none.
     package let tlsPort: Int
@@ -32,7 +32,7 @@ package final class RedisServer: Sendable {
         process = Mutex(try Self.launch(flavour, folder))
     }
 
-    /// `redis://[:password@]127.0.0.1:port`
+    /// `redis://[:password@]host:port`
     package var url: String {
         "redis://\(options.password.map { ":\($0)@" } ?? "")\(host):\(port)"
     }
@@ -70,7 +70,7 @@ package final class RedisServer: Sendable {
         database: Int = 0,
         _ body: (TestConnection) async throws -> Value
     ) async throws -> Value {
-        try await TestConnection.open(port: port, password: options.password) { connection in
+        try await TestConnection.open(host: host, port: port, password: options.password) { connection in
             if database != 0 { try await connection.command("SELECT", database) }
             return try await body(connection)
         }
@@ -208,7 +208,7 @@ extension RedisServer {
 extension RedisOptions {
     fileprivate func lines(_ flavour: RedisFlavour, port: Int, tlsPort: Int, folder: URL) -> [String] {
         var lines = [
-            "bind 127.0.0.1", "port \(port)", "dir \"\(folder.path)\"", "daemonize no", "logfile \"\"",
+            "bind \(host)", "port \(port)", "dir \"\(folder.path)\"", "daemonize no", "logfile \"\"",
             "databases \(databases)", "save \"\"", "appendonly \(appendOnly ? "yes" : "no")",
             // The default waits five seconds for more replicas before a diskless transfer.
             "repl-diskless-sync-delay 0",
