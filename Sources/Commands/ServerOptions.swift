@@ -72,39 +72,54 @@ struct ServerOptions: ParsableArguments, Sendable {
     /// - Throws: `.usage`, `.configuration`.
     func endpoints(_ session: Session) throws -> [RedisEndpoint] {
         let password = try password(session)
-        return try (endpoint + set.endpoints()).map { try self.endpoint($0, password, session) }
+        let endpoints = try (endpoint + set.endpoints()).map { try self.endpoint($0, password) }
+        warn(about: endpoints, session)
+        return endpoints
     }
 
     /// The servers in pods that were found through the API server.
     /// - Throws: `.usage`, `.configuration`.
     func endpoints(of members: [StatefulSetMembers.Member], _ session: Session) throws -> [RedisEndpoint] {
         let password = try password(session)
-        return try members.map { member in
-            var endpoint = try endpoint(set.url(host: member.host), password, session)
+        let endpoints = try members.map { member in
+            var endpoint = try endpoint(set.url(host: member.host), password)
             endpoint.label = member.name
             // Its certificate is for a name, and it is reached by its address.
             if endpoint.tls.serverName == nil { endpoint.tls.serverName = member.domainName }
             return endpoint
         }
+        warn(about: endpoints, session)
+        return endpoints
     }
 
-    private func endpoint(_ text: String, _ password: String?, _ session: Session) throws -> RedisEndpoint {
+    private func endpoint(_ text: String, _ password: String?) throws -> RedisEndpoint {
         var url = try RedisURL(text)
         Redaction.learn(url.password?.value)
         if url.password == nil, let password {
             url.password = Secret(password)
         }
         if url.user == nil { url.user = user }
-        let endpoint = RedisEndpoint(
+        return RedisEndpoint(
             url: url,
             tls: try tls(),
             deadlines: RedisDeadlines(connectSeconds: connectTimeout, noProgressSeconds: timeout)
         )
-        if endpoint.sendsPasswordInClear {
-            session.logger.warning("the password goes to \(endpoint) without TLS: anybody on the way can read it")
+    }
+
+    /// Says once what is risky about the way to these servers.
+    private func warn(about endpoints: [RedisEndpoint], _ session: Session) {
+        func names(_ some: [RedisEndpoint]) -> String {
+            some.prefix(3).map(\.description).joined(separator: ", ") + (some.count > 3 ? ", …" : "")
         }
-        if insecure { session.logger.warning("the certificate of \(endpoint) is not verified (--insecure)") }
-        return endpoint
+        let readable = endpoints.filter(\.sendsPasswordInClear)
+        if !readable.isEmpty {
+            session.logger.warning(
+                "the password goes to \(names(readable)) without TLS: anybody on the way can read it"
+            )
+        }
+        if insecure, !endpoints.isEmpty {
+            session.logger.warning("the certificate of \(names(endpoints)) is not verified (--insecure)")
+        }
     }
 
     private func tls() throws -> RedisTLS {

@@ -47,6 +47,25 @@ struct MemoryWatch: Sendable {
         }
     }
 
+    /// How long the child of a save that has given all is waited for, and how often it is looked for.
+    private static let goneSecondsMax = 5.0
+    private static let goneInterval = Duration.milliseconds(20)
+
+    /// Waits until the server says that its child is gone, so that no other fork overlaps with it. It notices within
+    /// a tenth of a second.
+    func waitUntilForkIsGone() async {
+        let deadline = ContinuousClock.now + .seconds(Self.goneSecondsMax)
+        do {
+            try await withRedisConnection(member.endpoint) { connection in
+                while ContinuousClock.now < deadline, try await connection.info("persistence").isSaving {
+                    try await Task.sleep(for: Self.goneInterval)
+                }
+            }
+        } catch {
+            logger.debug("\(member.name) could not be asked whether its save is over: \(error)")
+        }
+    }
+
     private enum Event<Result: Sendable>: Sendable {
         case finished(Result)
         case alarm(Failure?)

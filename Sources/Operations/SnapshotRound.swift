@@ -46,7 +46,16 @@ struct SnapshotRound: Sendable {
             func beginWhatMay() {
                 while fatal == nil, let attempt = schedule.next() {
                     let failures = outcomes[attempt.turn].failures
-                    group.addTask { await take(attempt, of: turns[attempt.turn], after: failures, keep) }
+                    group.addTask {
+                        let isOneOfMany = turns.count > 1
+                        return await take(
+                            attempt,
+                            of: turns[attempt.turn],
+                            after: failures,
+                            isOneOfMany: isOneOfMany,
+                            keep
+                        )
+                    }
                 }
             }
             beginWhatMay()
@@ -82,6 +91,7 @@ struct SnapshotRound: Sendable {
         _ attempt: ForkSchedule.Attempt,
         of turn: BackupPlan.Turn,
         after failures: [Failure],
+        isOneOfMany: Bool,
         _ keep: @Sendable (BackupPlan.Turn, Manifest.Member, any StagedObject) async throws -> Void
     ) async -> Ended {
         let candidate = turn.candidates[attempt.candidate]
@@ -100,6 +110,7 @@ struct SnapshotRound: Sendable {
             }
             try await keep(turn, member, taken.staged)
             logger.info("\(name): \(member.rdb?.keyCount ?? 0) keys, proven")
+            if isOneOfMany { await watch.waitUntilForkIsGone() }
             return Ended(attempt: attempt, member: member, failure: nil)
         } catch {
             var failure = Failure(wrapping: error, attempting: "back up \(name)")

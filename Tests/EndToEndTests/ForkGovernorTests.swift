@@ -10,7 +10,8 @@ struct ForkGovernorTests {
         try await server.info("persistence")["rdb_bgsave_in_progress"] == "1"
     }
 
-    /// Four servers on two nodes, four at a time asked for: never two forks on one node, and two at a time all the same.
+    /// Four servers on two nodes, four at a time asked for: never two forks on one node, and two at a time all the
+    /// same.
     @Test func oneForkANodeAndSeveralNodesAtATime() async throws {
         try await KubernetesRunTests.withRig(
             pods: 4,
@@ -56,12 +57,18 @@ struct ForkGovernorTests {
     @Test func aSaveThatRunsOutOfMemoryIsGivenUp() async throws {
         try await KubernetesRunTests.withRig(
             pods: 1,
-            config: ["rdb-key-save-delay 20000000"],
+            config: ["rdb-key-save-delay 100000"],
             memoryLimit: "96Mi"
         ) { rig in
-            try await rig.pods[0].command("SET", "a", "b")
+            // The server notices that nobody reads when it has something to write: each of these is more than a
+            // buffer.
+            for number in 0..<300 {
+                try await rig.pods[0].command("SET", "key:\(number)", [UInt8](repeating: 7, count: 40_000))
+            }
             try await Redoubt.withRunning(rig.arguments()) { process in
-                try await eventually("it saves", withinSeconds: 30) { try await Self.isSaving(rig.pods[0]) ? true : nil }
+                try await eventually("it saves", withinSeconds: 30) {
+                    try await Self.isSaving(rig.pods[0]) ? true : nil
+                }
                 for number in 0..<10 {
                     try await rig.pods[0].command("SET", "big:\(number)", [UInt8](repeating: 7, count: 10_000_000))
                 }
