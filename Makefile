@@ -2,13 +2,15 @@
 #
 # The only door. `make test` is what CI runs; on a bare Debian 12 with Swift 6.2 or later it installs what it needs.
 
-.PHONY: help demo test fuzz fuzz-seeds fuzz-merge bench check fmt lint docs build deps parts clean toolchain
+.PHONY: help demo test fuzz fuzz-seeds fuzz-merge bench bench-shards check fmt lint docs build deps parts clean toolchain
 .DEFAULT_GOAL := help
 
 SWIFT ?= swift
 REDOUBT := .build/release/redoubt
 # How often `make bench` measures each thing.
 ROUNDS ?= 5
+# How many servers `make bench-shards` starts.
+SHARDS ?= 100
 FUZZER := .build-fuzz/release/redoubt-fuzz
 FUZZ_SECONDS ?= 120
 SOURCES := Package.swift Sources Tests
@@ -23,6 +25,7 @@ help:
 	@echo 'make test    everything that CI runs: lint, build, all tests'
 	@echo 'make fuzz    hostile input: libFuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS) (Tests/Fuzz/README.md)'
 	@echo 'make bench   what a backup costs, beside the standard tools'
+	@echo 'make bench-shards  what SHARDS=$(SHARDS) servers cost in one run, one at a time and eight at a time'
 	@echo 'make check   the quick gate: lint, build, architecture'
 	@echo 'make fmt     format the sources'
 	@echo 'make docs    write docs/command-reference.md anew'
@@ -40,6 +43,11 @@ bench: toolchain deps parts
 	@$(call install,time)
 	$(SWIFT) build -c release --product redoubt
 	bash Tests/bench.sh $(REDOUBT) $(ROUNDS)
+
+bench-shards: toolchain deps
+	@$(call install,$(DEMO_PACKAGES) time procps)
+	$(SWIFT) build -c release --product redoubt
+	bash Tests/shards.sh $(REDOUBT) $(SHARDS)
 
 # Four tests at a time: each has servers of its own, and deadlines that a starved machine would miss.
 # --skip-build: `swift test` alone would build everything again with -enable-testing, and so test another program than we ship.

@@ -93,10 +93,25 @@ private struct LeaseTaking {
         do {
             return held(try await create())
         } catch let failure as Failure where failure.code == .alreadyExists {
-            if lease.isShared, let joined = try await seat.read(), lease.isHeld(joined) { return held(joined.version) }
+            if let version = try await join() { return held(version) }
             guard let abandoned = try await waitUntilAbandoned() else { return held(try await orLocked(create)) }
             return held(try await orLocked { try await takeOver(abandoned) })
         }
+    }
+
+    /// Joins the runs that share the lease, by renewing it: it may have been dead for a while, and about to be taken
+    /// over.
+    private func join() async throws -> ObjectVersion? {
+        guard lease.isShared else { return nil }
+        while let seated = try await seat.read(), lease.isHeld(seated) {
+            do {
+                return try await seat.replace(seated.version, with: lease)
+            } catch let failure as Failure where failure.code == .alreadyExists {
+                // Renewed by one of ours, or taken over: look again.
+                try Task.checkCancellation()
+            }
+        }
+        return nil
     }
 
     private func held(_ version: ObjectVersion) -> HeldLease {
@@ -144,12 +159,16 @@ private struct LeaseTaking {
 
     private func locked(_ other: Lease?) -> Failure {
         let holder =
-            other.map { "\($0.purpose) by process \($0.process.pid) on \($0.process.host) since \($0.acquiredAt)" }
-            ?? "another run"
+            other.map { lease in
+                // In a Lease of Kubernetes stands the pod, and no process.
+                let process = lease.process.pid > 0 ? "process \(lease.process.pid) on " : ""
+                return "\(lease.purpose) by \(process)\(lease.process.host) since \(lease.acquiredAt)"
+            } ?? "another run"
         return Failure(
             .locked,
             "take \(seat.place): it is held by \(holder)",
-            hint: "Wait until that run has ended. A lease that nobody renews is taken over by itself after a minute."
+            hint:
+                "Wait until that run has ended. A lease that nobody renews is taken over after a minute or two."
         )
     }
 }

@@ -48,12 +48,33 @@ extension Catalog {
 
     /// Looks once more after sets whose members were removed: the manifest of a run that was held up for long, and
     /// came back to life, may have arrived meanwhile. Without its members it is no backup, and must not be listed.
-    package func removeManifests(ofSwept sweep: Sweep, name: String, logger: Logger) async throws {
+    ///
+    /// The set of this run is committed by then: what goes wrong here is the next run's to find.
+    package func removeManifests(ofSwept sweep: Sweep, name: String, logger: Logger) async {
         for id in sweep.ids {
-            let key = try Self.manifestKey(name: name, id: id)
-            guard try await store.stat(key) != nil else { continue }
-            logger.warning("\(key) arrived after its members were removed: it is removed too")
-            try await store.remove(key)
+            do {
+                let key = try Self.manifestKey(name: name, id: id)
+                guard try await store.stat(key) != nil else { continue }
+                logger.warning("\(key) arrived after its members were removed: it is removed too")
+                try await store.remove(key)
+            } catch {
+                logger.warning("could not look after the set \(name)/\(id), whose members were removed: \(error)")
+            }
+        }
+    }
+
+    /// Removes members in the folder of a set that its manifest does not name: attempts of pods that died before they
+    /// could say so. Called by the one who committed the set.
+    package func removeUnnamed(by manifest: Manifest, logger: Logger) async {
+        do {
+            let named = Set(manifest.members.compactMap(\.stored?.key))
+            let folder = try KeyFolder([manifest.name, manifest.id.text])
+            for key in try await store.list(under: folder).map(\.key)
+            where key.isMember && !named.contains(key.description) {
+                _ = await attempt("attempt that nobody spoke for, \(key)", logger) { try await store.remove(key) }
+            }
+        } catch {
+            logger.warning("could not look for attempts that died in \(manifest.name)/\(manifest.id): \(error)")
         }
     }
 

@@ -41,9 +41,17 @@ package final class HeldLease: Sendable {
     /// - Throws: `.locked` when another run took it over, or when it ran out.
     package func confirm() async throws {
         let (lease, renewedAt) = state.withLock { ($0.lease, $0.renewedAt) }
+        if seat.isAdvisory { return try await confirmNobodyElse() }
         guard ContinuousClock.now - renewedAt < timing.lifetime, let seated = try await seat.read(),
             lease.isHeld(seated)
         else { throw lost(nil) }
+    }
+
+    /// - Throws: `.locked` when somebody else is seen to hold the lease.
+    private func confirmNobodyElse() async throws {
+        let lease = state.withLock { $0.lease }
+        guard let seated = try? await seat.read() else { return }
+        guard lease.isHeld(seated) else { throw lost(nil) }
     }
 
     /// Says that the work is done: a lease that several runs share is given up by the one that finished it.
@@ -57,6 +65,9 @@ package final class HeldLease: Sendable {
             try await Task.sleep(for: timing.interval)
             do {
                 try await renew()
+            } catch let failure as Failure where seat.isAdvisory && failure.code != .interrupted {
+                // Whoever is there decides, not why we could not renew.
+                try await confirmNobodyElse()
             } catch let failure as Failure where failure.code.isTransient {
                 let renewedAt = state.withLock { $0.renewedAt }
                 guard ContinuousClock.now - renewedAt + timing.interval < timing.lifetime else { throw lost(failure) }
@@ -86,12 +97,20 @@ package final class HeldLease: Sendable {
         try? await seat.release(seated.version)
     }
 
-    private func lost(_ cause: (any Error)?) -> Failure {
-        Failure(
-            .locked,
-            "hold \(seat.place): it was lost to another run, or could not be renewed",
+    private func lost(_ cause: Failure?) -> Failure {
+        guard let cause, cause.code.isTransient else {
+            return Failure(
+                .locked,
+                "hold \(seat.place): it was lost to another run",
+                cause: cause,
+                hint: "Run again when the other run has ended."
+            )
+        }
+        return Failure(
+            cause.code,
+            "hold \(seat.place): it could not be renewed, and another run may have taken it over",
             cause: cause,
-            hint: "Run again when the other run has ended."
+            hint: "Run again when it can be reached."
         )
     }
 }

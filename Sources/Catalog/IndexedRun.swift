@@ -7,7 +7,7 @@ import ObjectStorage
 /// What the pods of an Indexed Job agree on: which set they make together, and who takes which snapshot.
 ///
 /// It rests in the store, because that is the one thing all of them reach: `.runs/<name>/<job>/plan.json`, written
-/// once by the first of them. Each turn that is over leaves a record beside it, `turn-<number>.json`, and the pod
+/// once by the first of them. Each turn that is over leaves a record below it, `<id>/turn-<number>.json`, and the pod
 /// that finds all of them writes the manifest. Until then no reader sees anything of the set.
 package struct IndexedRun: Sendable, Hashable, Codable {
     /// The format this program writes and reads.
@@ -128,24 +128,37 @@ package struct IndexedRunStore: Sendable {
 
     /// Writes how a turn ended, unless another attempt at it was faster.
     /// - Returns: the record that counts.
-    package func settle(_ record: IndexedRun.Record) async throws -> IndexedRun.Record {
-        try await create(key(ofTurn: record.number), record)
-        return try await read(key(ofTurn: record.number)) ?? record
+    package func settle(_ record: IndexedRun.Record, of run: IndexedRun) async throws -> IndexedRun.Record {
+        let key = try key(ofTurn: record.number, run)
+        try await create(key, record)
+        return try await read(key) ?? record
     }
 
-    /// The records that are there, by the number of their turn.
-    package func records(of run: IndexedRun) async throws -> [Int: IndexedRun.Record] {
-        let there = Set(try await store.list(under: folder).map(\.key))
-        var records: [Int: IndexedRun.Record] = [:]
-        for turn in run.turns {
-            let key = try key(ofTurn: turn.number)
-            guard there.contains(key), let record: IndexedRun.Record = try await read(key) else { continue }
-            records[turn.number] = record
+    /// The records that are there, by the number of their turn. Each is asked for by its own key: a listing that lags
+    /// must not make every pod believe that another one is still at work.
+    package func records(of run: IndexedRun, turns: [IndexedRun.Turn]? = nil) async throws -> [Int: IndexedRun.Record] {
+        try await withThrowingTaskGroup(of: IndexedRun.Record?.self) { group in
+            var waiting = (turns ?? run.turns).makeIterator()
+            func readNext() {
+                guard let turn = waiting.next() else { return }
+                group.addTask { try await read(key(ofTurn: turn.number, run)) }
+            }
+            for _ in 0..<Self.readsAtOnce { readNext() }
+            var records: [Int: IndexedRun.Record] = [:]
+            while let record = try await group.next() {
+                if let record { records[record.number] = record }
+                readNext()
+            }
+            return records
         }
-        return records
     }
 
-    private func key(ofTurn number: Int) throws -> ObjectKey { try folder.key("turn-\(number).json") }
+    /// How many records are read at once.
+    private static let readsAtOnce = 8
+
+    private func key(ofTurn number: Int, _ run: IndexedRun) throws -> ObjectKey {
+        try folder.key(run.id.text, "turn-\(number).json")
+    }
 
     /// What is there already stays: it is from another attempt at the same thing.
     private func create(_ key: ObjectKey, _ value: some Encodable) async throws {

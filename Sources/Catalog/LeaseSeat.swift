@@ -10,6 +10,10 @@ package protocol LeaseSeat: Sendable {
     /// For people: `the lease .locks/demo.json in file:///backups`.
     var place: String { get }
 
+    /// Whether a lease here only tells others, and another one guards: then nothing but another holder ends a run,
+    /// and neither a seat that cannot be asked nor a lease that somebody removed.
+    var isAdvisory: Bool { get }
+
     /// Takes the lease if nobody holds it.
     /// - Throws: `.alreadyExists` when somebody does.
     func create(_ lease: Lease) async throws -> ObjectVersion
@@ -49,6 +53,7 @@ package struct StoreLeaseSeat: LeaseSeat {
     }
 
     package var place: String { "the lease \(key) in \(store.location)" }
+    package var isAdvisory: Bool { false }
 
     package func create(_ lease: Lease) async throws -> ObjectVersion {
         try await store.create(key, try lease.encoded()).version

@@ -13,7 +13,7 @@ package struct SetWriter: Sendable {
     package let name: String
     package let id: BackupID
     private let store: any ObjectStore
-    /// Whether other attempts at the same members may have left objects there.
+    /// Whether other attempts at the same members may be there.
     private let isShared: Bool
     private let logger: Logger
 
@@ -35,12 +35,9 @@ package struct SetWriter: Sendable {
         estimatedBytes: Int64?,
         from chunks: ByteStream
     ) async throws -> any StagedObject {
-        var key = try ObjectKey([name, id.text, member + suffix])
-        // What an earlier attempt left belongs to nobody, or to one who is still at work: it is never written over.
-        if isShared, try await store.stat(key) != nil {
-            let attempt = String(UInt32.random(in: .min ... .max), radix: 16)
-            key = try ObjectKey([name, id.text, "\(member)-\(attempt)\(suffix)"])
-        }
+        // Two attempts at one member never meet under one key, whether one of them is dead or still at work.
+        let attempt = isShared ? "-" + String(UInt64.random(in: .min ... .max), radix: 16) : ""
+        let key = try ObjectKey([name, id.text, member + attempt + suffix])
         return try await store.stage(key, estimatedBytes: estimatedBytes, from: chunks)
     }
 

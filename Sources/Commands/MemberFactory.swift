@@ -68,6 +68,7 @@ struct MemberFactory: Sendable {
                 by: client,
                 container: servers.set.container,
                 port: Int(servers.set.port),
+                clusterDomain: servers.set.clusterDomain,
                 waitSeconds: servers.set.waitReady,
                 logger: session.logger
             )

@@ -3,7 +3,6 @@
 import ArgumentParser
 import Catalog
 import Failures
-import ObjectStorage
 import Operations
 
 /// Which part of a backup this pod takes, where the pods of an Indexed Job make one set together.
@@ -34,17 +33,27 @@ struct PartOptions: ParsableArguments, Sendable {
 
     func validate() throws {
         guard let shardCount else {
-            guard shardIndex == nil else { throw ValidationError("--shard-index needs --shard-count") }
+            guard shardIndex == nil, jobID == nil else {
+                throw ValidationError("--shard-index and --job-id need --shard-count")
+            }
             return
         }
         guard (1...Self.countMax).contains(shardCount) else {
             throw ValidationError("--shard-count is 1 to \(Self.countMax)")
         }
-        guard let jobID, ObjectKey.isValid(component: jobID), !jobID.hasPrefix(".") else {
+        // A name that comes back the next night would find the set of the last one, and do nothing.
+        guard let jobID, Self.isUUID(jobID) else {
             throw ValidationError(
-                "--shard-count needs --job-id, of A-Z a-z 0-9 . _ -: the label batch.kubernetes.io/controller-uid"
+                "--shard-count needs --job-id, a UUID: the label batch.kubernetes.io/controller-uid of the pod"
             )
         }
+    }
+
+    /// RFC 9562, section 4: 36 characters, hyphens at four places.
+    private static func isUUID(_ text: String) -> Bool {
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+        return parts.map(\.count) == [8, 4, 4, 4, 12]
+            && parts.allSatisfy { $0.allSatisfy { $0.isASCII && $0.isHexDigit } }
     }
 
     /// - Throws: `.usage` when the index is not known, or is none of this Job.

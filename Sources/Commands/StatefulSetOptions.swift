@@ -70,7 +70,7 @@ struct StatefulSetOptions: ParsableArguments, Sendable {
 
     @Option(
         help: ArgumentHelp(
-            "By DNS: the domain of the cluster: cluster.local. Otherwise names end in .svc, and the resolver adds it.",
+            "The domain of the cluster, as cluster.local, for the names of its pods. Otherwise they end in .svc.",
             valueName: "domain"
         )
     )
@@ -98,8 +98,8 @@ struct StatefulSetOptions: ParsableArguments, Sendable {
                         + "--container"
                 )
             }
-        } else if clusterDomain != nil || firstOrdinal != 0 {
-            throw ValidationError("--cluster-domain and --first-ordinal need --replicas and --service")
+        } else if firstOrdinal != 0 {
+            throw ValidationError("--first-ordinal needs --replicas and --service")
         }
         guard (1...Self.replicasMax).contains(replicas ?? 1), (0...Self.replicasMax).contains(firstOrdinal) else {
             throw ValidationError("--replicas is 1 to \(Self.replicasMax), --first-ordinal 0 to \(Self.replicasMax)")
@@ -107,7 +107,7 @@ struct StatefulSetOptions: ParsableArguments, Sendable {
         guard (0...Self.waitReadyMax).contains(waitReady) else {
             throw ValidationError("--wait-ready is 0 to \(Self.waitReadyMax) seconds")
         }
-        if clusterDomain != nil, knownNamespace == nil {
+        if !usesAPI, clusterDomain != nil, knownNamespace == nil {
             throw ValidationError("--cluster-domain needs --namespace")
         }
         let labels = [statefulset] + [service, namespace, container].compactMap(\.self)

@@ -18,7 +18,8 @@ extension ExecPlugin {
     /// - Parameters:
     ///   - environment: our own, which it gets with the kubeconfig's variables over it.
     ///   - information: the value of `KUBERNETES_EXEC_INFO`.
-    /// - Throws: `.configuration` when it is not there; `.authenticationFailed` when it fails; `.timeout` when it does
+    /// - Throws: `.configuration` when it is not there; `.authenticationFailed` when it fails; `.timeout` when it
+    ///   does
     ///   not end in time, and it is ended then, with all that it started.
     func run(
         environment: [String: String],
@@ -110,11 +111,20 @@ extension ExecPlugin {
         }
     }
 
-    /// Values of variables that are called like secrets.
+    /// Values of variables and of arguments (`--client-secret=…`) that are called like secrets.
     private var secretValues: [String] {
-        environment.filter { variable in
-            ["SECRET", "TOKEN", "PASSWORD", "KEY"].contains { variable.name.uppercased().contains($0) }
-        }.map(\.value).filter { !$0.isEmpty }
+        func isSecret(_ name: some StringProtocol) -> Bool {
+            ["SECRET", "TOKEN", "PASSWORD", "KEY"].contains { name.uppercased().contains($0) }
+        }
+        let variables = environment.filter { isSecret($0.name) }.map(\.value)
+        let joined = arguments.compactMap { argument -> String? in
+            guard let sign = argument.firstIndex(of: "="), isSecret(argument[..<sign]) else { return nil }
+            return String(argument[argument.index(after: sign)...])
+        }
+        let separate = zip(arguments, arguments.dropFirst()).filter { name, _ in
+            name.hasPrefix("-") && !name.contains("=") && isSecret(name)
+        }.map(\.1)
+        return (variables + joined + separate).filter { !$0.isEmpty }
     }
 
     /// The last lines of what it said, in one.

@@ -28,7 +28,7 @@ package struct Backup: Sendable {
     /// - Throws: `.locked`; when no member gave a proven snapshot, the failure that tells most about why.
     package func run() async throws -> BackupOutcome {
         // Ask every member who it is, and how it does.
-        let survey = await Survey.take(of: request.members, logger: logger)
+        let survey = try await Survey.settled(of: request.members, logger: logger)
 
         // Decide whose snapshots are taken, in which order, and who stands in for whom.
         let plan = try BackupPlan(survey, for: request)
@@ -63,7 +63,7 @@ package struct Backup: Sendable {
                 let members = outcomes.flatMap(\.members)
                 let manifest = request.manifest(id, of: members, in: cluster, startedAt: startedAt)
                 try await writer.commit(manifest, staged: staged.withLock(\.self), under: leases)
-                try await catalog.removeManifests(ofSwept: swept, name: request.name, logger: logger)
+                await catalog.removeManifests(ofSwept: swept, name: request.name, logger: logger)
                 return BackupOutcome(manifest: manifest, omissions: plan.omissions + outcomes.flatMap(\.standBys))
             } catch {
                 await writer.takeBack(staged.withLock(\.self))

@@ -6,16 +6,22 @@ import Logging
 
 extension BackupRequest {
     /// Asks the members of a cluster once more, before a set is committed.
-    /// - Throws: `.memberChanged` when slots moved since the plan was made, `.guardRefused` when they move now; the
-    ///   failure of a member when none can be asked.
+    /// - Throws: `.memberChanged` when slots moved since the plan was made, or move now; the failure of a member when
+    ///   none can be asked.
     func requireSameSlots(as before: Manifest.ClusterFacts?, logger: Logger) async throws {
         guard let before, !overrides.allowsSlotMigration else { return }
-        let survey = await Survey.take(of: members, logger: logger)
+        let survey = try await Survey.settled(of: members, logger: logger)
         guard let now = ClusterSurvey(survey) else {
             throw Failure.mostTelling(of: survey.answers.compactMap(\.failure))
         }
-        try now.requireRest(allowsSlotMigration: false)
         try now.requireSameSlots(as: before)
+        do {
+            try now.requireRest(allowsSlotMigration: false)
+        } catch {
+            // Another run may find the cluster at rest: unlike at the beginning, nothing is to be decided by a
+            // person.
+            throw Failure(.memberChanged, "\(error)", hint: "Run again.")
+        }
     }
 
     /// The manifest of a set with these members.

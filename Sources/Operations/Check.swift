@@ -67,7 +67,7 @@ package struct Check: Sendable {
                 findings += Self.persistence(member, info, try await connection.configGet("*"))
                 findings += Self.memory(member, info)
                 findings.append(Self.clock(member, atMicroseconds: try await connection.time()))
-                for command in member.source.commands + (info.mode == .cluster ? [["CLUSTER", "NODES"]] : []) {
+                for command in member.source.commands + Self.clusterCommands(info) {
                     findings.append(try await right(to: command, member, connection, info))
                 }
                 if info.role == .primary { findings.append(try await sentinel(member, connection)) }
@@ -104,7 +104,7 @@ package struct Check: Sendable {
         _ connection: RedisConnection,
         _ info: ServerInfo
     ) async throws -> Finding {
-        let item = "right to \(command[0] == "CLUSTER" ? "CLUSTER NODES" : command[0])"
+        let item = "right to \(command[0] == "CLUSTER" ? command.joined(separator: " ") : command[0])"
         let user = member.endpoint.credentials?.user ?? "default"
         let reply = try await connection.reply(to: RESPCommand(["ACL", "DRYRUN", user] + command))
         if reply.text == "OK" { return Finding(member.name, item, .good, "user \(user) may") }
@@ -137,9 +137,16 @@ package struct Check: Sendable {
         return Finding(member.name, item, .good, "user \(user) may")
     }
 
+    /// What a node of a cluster is asked too.
+    private static func clusterCommands(_ info: ServerInfo) -> [[String]] {
+        guard info.mode == .cluster else { return [] }
+        let isNewValkey = info.product == .valkey && info.version.map { $0 >= ServerVersion(9, 0, 0) } == true
+        return [["CLUSTER", "NODES"]] + (isNewValkey ? [["CLUSTER", "GETSLOTMIGRATIONS"]] : [])
+    }
+
     /// The right as `ACL SETUSER` takes it.
     private static func right(of command: [String]) -> String {
-        command[0] == "CLUSTER" ? "cluster|nodes" : command[0].lowercased()
+        (command[0] == "CLUSTER" ? command.joined(separator: "|") : command[0]).lowercased()
     }
 
     /// Since 7.0 an offset that is no number is refused before anything is synchronized (replication.c,

@@ -16,7 +16,10 @@ package struct ClusterSurvey: Sendable {
 
     /// - Returns: `nil` when no member that answered is a node of a cluster.
     package init?(_ survey: Survey) {
-        views = survey.answers.compactMap { answer in answer.cluster.map { (answer.member.name, $0) } }
+        let all = survey.answers.compactMap { answer in answer.cluster.map { (answer.member.name, $0) } }
+        // A new node that has not met the others yet knows itself alone, and owns nothing.
+        let met = all.filter { $0.1.nodes.count > 1 }
+        views = met.isEmpty ? all : met
         movers = survey.answers.filter(\.isMigratingSlots).map(\.member.name)
         if views.isEmpty { return nil }
     }
@@ -30,6 +33,11 @@ package struct ClusterSurvey: Sendable {
             hint: "A key that moves between two snapshots would be in both or in none. Run again when "
                 + "`redis-cli --cluster check` is content, or take the risk with --allow-slot-migration."
         )
+    }
+
+    /// Whether members disagree about who owns what: after a failover they do, for as long as the gossip takes.
+    var disagrees: Bool {
+        views.dropFirst().contains { $0.topology.ownership != views[0].topology.ownership }
     }
 
     private var trouble: String? {

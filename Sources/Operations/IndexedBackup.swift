@@ -107,7 +107,7 @@ package struct IndexedBackup: Sendable {
 extension IndexedBackup {
     private func plan(in runs: IndexedRunStore) async throws -> IndexedRun {
         if let run = try await runs.plan() { return run }
-        let survey = await Survey.take(of: request.members, logger: logger)
+        let survey = try await Survey.settled(of: request.members, logger: logger)
         let plan = try BackupPlan(survey, for: request)
         for omission in plan.omissions { logger.notice("left out \(omission.member): \(omission.reason)") }
         let run = IndexedRun(
@@ -123,7 +123,7 @@ extension IndexedBackup {
         // The one whose plan counts cleans up; the others may be making its set already.
         guard settled == run else { return settled }
         let swept = try await catalog.removeLeftovers(of: request.name, sparing: run.id, logger: logger)
-        try await catalog.removeManifests(ofSwept: swept, name: request.name, logger: logger)
+        await catalog.removeManifests(ofSwept: swept, name: request.name, logger: logger)
         return run
     }
 }
@@ -132,7 +132,7 @@ extension IndexedBackup {
 
 extension IndexedBackup {
     private func takeTurns(of run: IndexedRun, in runs: IndexedRunStore) async throws {
-        let done = try await runs.records(of: run)
+        let done = try await runs.records(of: run, turns: run.turns(of: part.index))
         let mine = run.turns(of: part.index).filter { done[$0.number] == nil }
         guard !mine.isEmpty else { return }
         logger.info(
@@ -155,10 +155,10 @@ extension IndexedBackup {
             )
         }
         let outcomes = try await round.run(turns) { turn, member, object in
-            try await keep(object, record(turn, [member]), writer, runs)
+            try await keep(object, record(turn, [member]), writer) { try await runs.settle($0, of: run) }
         }
         for outcome in outcomes where !outcome.isKept {
-            _ = try await runs.settle(record(outcome.turn, outcome.members))
+            _ = try await runs.settle(record(outcome.turn, outcome.members), of: run)
         }
     }
 
@@ -167,7 +167,7 @@ extension IndexedBackup {
         _ object: any StagedObject,
         _ record: IndexedRun.Record,
         _ writer: SetWriter,
-        _ runs: IndexedRunStore
+        settle: (IndexedRun.Record) async throws -> IndexedRun.Record
     ) async throws {
         do {
             _ = try await object.commit()
@@ -175,7 +175,7 @@ extension IndexedBackup {
             await object.discard()
             throw error
         }
-        if try await runs.settle(record) != record { await writer.takeBack(object) }
+        if try await settle(record) != record { await writer.takeBack(object) }
     }
 
     /// The turns of the plan with what their members say now: the members of this pod alone are asked.
@@ -230,6 +230,7 @@ extension IndexedBackup {
             }
             return (BackupOutcome(manifest: manifest, omissions: omissions), false)
         }
+        await catalog.removeUnnamed(by: manifest, logger: logger)
         return (BackupOutcome(manifest: manifest, omissions: omissions), true)
     }
 

@@ -28,16 +28,19 @@ package struct KubernetesLeaseSeat: LeaseSeat {
 
     package var place: String { "the Lease \(namespace)/\(name) at \(client.server)" }
 
+    /// The lease in the store is the guard. A control plane that is away for a while must not cost a night's backup.
+    package var isAdvisory: Bool { true }
+
     package func create(_ lease: Lease) async throws -> ObjectVersion {
         guard let there = try await client.lease(name, namespace: namespace) else {
-            return version(of: try await client.createLease(object(lease, version: nil, transitions: 0)))
+            let empty = LeaseObject(namespace: namespace, name: name)
+            return version(of: try await client.createLease(filled(empty, lease, transitions: 0)))
         }
         guard there.holderIdentity?.isEmpty ?? true else {
             throw Failure(.alreadyExists, "take \(place): \(there.holderIdentity ?? "") holds it")
         }
         let transitions = (there.leaseTransitions ?? 0) + 1
-        let taken = object(lease, version: there.resourceVersion, transitions: transitions)
-        return version(of: try await client.replaceLease(taken))
+        return version(of: try await client.replaceLease(filled(there, lease, transitions: transitions)))
     }
 
     package func read() async throws -> SeatedLease? {
@@ -67,7 +70,7 @@ package struct KubernetesLeaseSeat: LeaseSeat {
         }
         let isTakeOver = there.holderIdentity != lease.holder
         let transitions = (there.leaseTransitions ?? 0) + (isTakeOver ? 1 : 0)
-        let renewed = object(lease, version: version.tag, transitions: transitions)
+        let renewed = filled(there, lease, transitions: transitions)
         do {
             return self.version(of: try await client.replaceLease(renewed))
         } catch let failure as Failure where failure.code == .noSuchObject {
@@ -88,18 +91,17 @@ package struct KubernetesLeaseSeat: LeaseSeat {
 
     private func version(of lease: LeaseObject) -> ObjectVersion { ObjectVersion(tag: lease.resourceVersion ?? "") }
 
-    private func object(_ lease: Lease, version: String?, transitions: Int) -> LeaseObject {
-        LeaseObject(
-            namespace: namespace,
-            name: name,
-            resourceVersion: version,
-            holderIdentity: lease.holder,
-            leaseDurationSeconds: durationSeconds,
-            acquireTime: lease.acquiredAt.microTime,
-            renewTime: Timestamp.now().microTime,
-            leaseTransitions: transitions,
-            annotations: [Self.purposeKey: lease.purpose, Self.processKey: "\(lease.process.host)"]
-        )
+    /// The object with what we say; what others wrote into it stays.
+    private func filled(_ object: LeaseObject, _ lease: Lease, transitions: Int) -> LeaseObject {
+        var filled = object
+        filled.holderIdentity = lease.holder
+        filled.leaseDurationSeconds = durationSeconds
+        filled.acquireTime = lease.acquiredAt.microTime
+        filled.renewTime = Timestamp.now().microTime
+        filled.leaseTransitions = transitions
+        filled.annotations[Self.purposeKey] = lease.purpose
+        filled.annotations[Self.processKey] = lease.process.host
+        return filled
     }
 }
 

@@ -7,8 +7,9 @@ import RedisProtocol
 /// container.
 ///
 /// A child that saves shares the memory of the server until the server writes: each page written is copied (F15).
-/// What the last save made it copy is the best guess at what the next one will; a server that never saved may copy a
-/// quarter. A container that reaches its limit is killed, and the data with it (F13).
+/// What the last save made it copy is the best guess at what the next one will; where none was seen, a tenth of all
+/// is taken. The guess only keeps what cannot go well from being tried: the watch over the running save is the guard.
+/// A container that reaches its limit is killed, and the data with it (F13).
 package struct MemoryHeadRoom: Sendable, Hashable {
     /// What the process occupies now, in bytes.
     package let usedBytes: Int64
@@ -19,12 +20,10 @@ package struct MemoryHeadRoom: Sendable, Hashable {
     /// Whose limit it is: `its container`, `its node`.
     package let limitOwner: String
 
-    /// A later save may copy half as much again as the last one.
-    private static let lastCopyPercent: Int64 = 150
+    /// A later save may copy a fifth more than the last one.
+    private static let lastCopyPercent: Int64 = 120
     /// A save copies at least so much of what is used, whatever the last one copied.
     private static let copyPercentMin: Int64 = 10
-    /// What a save may copy where no save was seen.
-    private static let unmeasuredCopyPercent: Int64 = 25
     /// Of the limit: when a running save has brought the server so far, it is given up.
     private static let alarmPercent: Int64 = 95
 
@@ -37,11 +36,8 @@ package struct MemoryHeadRoom: Sendable, Hashable {
         usedBytes = max(used, info.residentMemoryBytes ?? 0)
         limitBytes = limit
         limitOwner = containerLimitBytes == nil ? "its machine" : "its container"
-        if let last = info.lastCopyOnWriteBytes, last > 0 {
-            forkBytes = min(used, max(last / 100 * Self.lastCopyPercent, used / 100 * Self.copyPercentMin))
-        } else {
-            forkBytes = used / 100 * Self.unmeasuredCopyPercent
-        }
+        let last = max(0, info.lastCopyOnWriteBytes ?? 0)
+        forkBytes = min(used, max(last / 100 * Self.lastCopyPercent, used / 100 * Self.copyPercentMin))
     }
 
     package var isEnough: Bool { usedBytes <= limitBytes && forkBytes <= limitBytes - usedBytes }

@@ -27,7 +27,7 @@ struct MemoryWatch: Sendable {
         try room.require(for: member.name)
         return try await withThrowingTaskGroup(of: Event<Result>.self) { group in
             group.addTask { .finished(try await body()) }
-            group.addTask { .alarm(try await watch(room)) }
+            group.addTask { .alarm(await watch(room, mayCancel: !info.isSaving)) }
             defer { group.cancelAll() }
             var alarm: Failure?
             do {
@@ -47,8 +47,9 @@ struct MemoryWatch: Sendable {
         }
     }
 
-    /// How long the child of a save that has given all is waited for, and how often it is looked for.
-    private static let goneSecondsMax = 5.0
+    /// How long the child of a save that is over for us is waited for, and how often it is looked for. One that saves
+    /// into a file, and that we gave up, goes on for a while.
+    private static let goneSecondsMax = 60.0
     private static let goneInterval = Duration.milliseconds(20)
 
     /// Waits until the server says that its child is gone, so that no other fork overlaps with it. It notices within
@@ -71,9 +72,10 @@ struct MemoryWatch: Sendable {
         case alarm(Failure?)
     }
 
-    /// Returns a failure when the memory runs out, and nothing when the server cannot be looked at any more: the one
-    /// who takes the snapshot says why.
-    private func watch(_ room: MemoryHeadRoom) async throws -> Failure? {
+    /// Returns a failure when the memory runs out, and nothing when the server cannot be looked at any more, or need
+    /// not be: the one who takes the snapshot says why.
+    /// - Parameter mayCancel: whether the save that runs is ours: none ran before.
+    private func watch(_ room: MemoryHeadRoom, mayCancel: Bool) async -> Failure? {
         do {
             return try await withRedisConnection(member.endpoint) { connection in
                 while true {
@@ -82,7 +84,7 @@ struct MemoryWatch: Sendable {
                     guard info.isSaving, MemoryHeadRoom.isRunningOut(info, limitBytes: room.limitBytes) else {
                         continue
                     }
-                    _ = try? await connection.reply(to: RESPCommand("BGSAVE", "CANCEL"))
+                    if mayCancel { _ = try? await connection.reply(to: RESPCommand("BGSAVE", "CANCEL")) }
                     return Failure(
                         .guardRefused,
                         "\(member.name) came close to the \(room.limitBytes) bytes of \(room.limitOwner) "
@@ -92,8 +94,8 @@ struct MemoryWatch: Sendable {
                     )
                 }
             }
-        } catch let failure as Failure {
-            logger.debug("\(member.name) is not watched any more: \(failure)")
+        } catch {
+            logger.debug("\(member.name) is not watched any more: \(error)")
             return nil
         }
     }

@@ -98,11 +98,7 @@ struct SnapshotRound: Sendable {
         let name = candidate.member.name
         do {
             if let failure = candidate.failure { throw failure }
-            let watch = MemoryWatch(
-                member: candidate.member,
-                isOverridden: request.overrides.ignoresMemoryHeadroom,
-                logger: logger
-            )
+            let watch = watchOver(candidate)
             let taken = try await watch.watching { try await snapshot(of: candidate) }
             var member = taken.member
             if !failures.isEmpty {
@@ -115,11 +111,20 @@ struct SnapshotRound: Sendable {
         } catch {
             var failure = Failure(wrapping: error, attempting: "back up \(name)")
             if !Task.isCancelled {
+                if isOneOfMany, candidate.failure == nil { await watchOver(candidate).waitUntilForkIsGone() }
                 failure = await failure.explained(by: candidate.member.pod)
                 logger.error("\(name) gave no proven snapshot: \(failure)")
             }
             return Ended(attempt: attempt, member: nil, failure: failure)
         }
+    }
+
+    private func watchOver(_ candidate: BackupPlan.Candidate) -> MemoryWatch {
+        MemoryWatch(
+            member: candidate.member,
+            isOverridden: request.overrides.ignoresMemoryHeadroom,
+            logger: logger
+        )
     }
 
     private func snapshot(of candidate: BackupPlan.Candidate) async throws -> Staged {

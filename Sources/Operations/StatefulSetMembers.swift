@@ -32,24 +32,31 @@ package struct StatefulSetMembers: Sendable {
         by client: KubernetesClient,
         container: String?,
         port: Int,
+        clusterDomain: String?,
         waitSeconds: Int,
         logger: Logger
     ) async throws -> StatefulSetMembers {
         let set = try await client.statefulSet(name, namespace: namespace)
-        let spec = try serverContainer(of: set, named: container, port: port)
+        let container = try serverContainer(of: set, named: container, port: port)
+        let spec = container.spec
         var pods = try await client.pods(of: set)
         if waitSeconds > 0, !isReady(pods, of: set, spec) {
             logger.notice("waiting up to \(waitSeconds) s for pods of \(namespace)/\(name) that are not ready")
             let latest = Latest(pods)
-            try await client.watchPods(of: set, timeoutSeconds: waitSeconds) { pods in
-                await latest.set(pods)
-                return isReady(pods, of: set, spec)
+            do {
+                try await client.watchPods(of: set, timeoutSeconds: waitSeconds) { pods in
+                    await latest.set(pods)
+                    return isReady(pods, of: set, spec)
+                }
+            } catch let failure as Failure where failure.code != .interrupted {
+                // Those that are there are backed up all the same.
+                logger.warning("cannot wait for pods that are not ready: \(failure)")
             }
             pods = await latest.pods
         }
         let known = Dictionary(pods.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         let members = set.podNames.map { podName in
-            member(podName, known[podName], of: set, spec, client)
+            member(podName, known[podName], of: set, container, clusterDomain, client)
         }
         return StatefulSetMembers(set: set, members: members)
     }
@@ -72,7 +79,14 @@ package struct StatefulSetMembers: Sendable {
         return ready.isSuperset(of: set.podNames)
     }
 
-    private static func serverContainer(of set: StatefulSet, named name: String?, port: Int) throws -> ContainerSpec? {
+    /// The container that the server runs in.
+    private struct ServerContainer: Sendable {
+        let spec: ContainerSpec?
+        /// Of several containers none of which names the port, the first may be a sidecar.
+        var isGuess = false
+    }
+
+    private static func serverContainer(of set: StatefulSet, named name: String?, port: Int) throws -> ServerContainer {
         if let name {
             guard let found = set.containers.first(where: { $0.name == name }) else {
                 throw Failure(
@@ -81,19 +95,23 @@ package struct StatefulSetMembers: Sendable {
                     hint: "Give one of these with --container: \(set.containers.map(\.name).joined(separator: ", "))."
                 )
             }
-            return found
+            return ServerContainer(spec: found)
         }
-        return set.containers.first { $0.ports.contains(port) } ?? set.containers.first
+        if let found = set.containers.first(where: { $0.ports.contains(port) }) { return ServerContainer(spec: found) }
+        return ServerContainer(spec: set.containers.first, isGuess: set.containers.count > 1)
     }
 
     private static func member(
         _ name: String,
         _ pod: Pod?,
         of set: StatefulSet,
-        _ spec: ContainerSpec?,
+        _ server: ServerContainer,
+        _ clusterDomain: String?,
         _ client: KubernetesClient
     ) -> Member {
-        let domainName = set.serviceName.map { "\(name).\($0).\(set.namespace).svc" }
+        let spec = server.spec
+        let domain = "\(set.namespace).svc" + (clusterDomain.map { ".\($0)" } ?? "")
+        let domainName = set.serviceName.map { "\(name).\($0).\(domain)" }
         let trouble = pod.map { $0.trouble(ofContainer: spec?.name) } ?? "does not exist"
         let absence = trouble.map { trouble in
             Failure(
@@ -109,7 +127,7 @@ package struct StatefulSetMembers: Sendable {
             domainName: domainName,
             pod: BackupMember.Pod(
                 node: pod?.node,
-                memoryLimitBytes: container?.spec.memoryLimitBytes ?? spec?.memoryLimitBytes,
+                memoryLimitBytes: server.isGuess ? nil : container?.spec.memoryLimitBytes ?? spec?.memoryLimitBytes,
                 absence: absence,
                 trouble: { await change(of: pod, name, spec, in: set, by: client) }
             )

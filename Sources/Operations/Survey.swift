@@ -47,6 +47,21 @@ package struct Survey: Sendable {
     /// How many members are asked at once.
     private static let asksAtOnce = 8
 
+    /// How often the nodes of a cluster that do not agree are asked again, and how long is waited between.
+    private static let agreementTriesMax = 10
+    private static let agreementInterval = Duration.seconds(2)
+
+    /// Asks every member; the nodes of a cluster until they agree, or for a while.
+    package static func settled(of members: [BackupMember], logger: Logger) async throws -> Survey {
+        for _ in 1..<agreementTriesMax {
+            let survey = await take(of: members, logger: logger)
+            guard ClusterSurvey(survey)?.disagrees == true else { return survey }
+            logger.notice("the nodes of the cluster do not agree on its slots yet: they are asked again")
+            try await Task.sleep(for: agreementInterval)
+        }
+        return await take(of: members, logger: logger)
+    }
+
     /// Asks every member. One that cannot be asked is an answer too.
     package static func take(of members: [BackupMember], logger: Logger) async -> Survey {
         await withTaskGroup(of: (Int, Answer).self) { group in
@@ -78,7 +93,7 @@ package struct Survey: Sendable {
                     failure: member.fitness.unfitness(of: info, member: member.name),
                     isWatchedBySentinel: isWatched,
                     cluster: isNode ? try await connection.clusterTopology() : nil,
-                    isMigratingSlots: isNode ? try await connection.isMigratingSlotsAtomically() : false
+                    isMigratingSlots: isNode ? try await connection.isMigratingSlotsAtomically(info) : false
                 )
             }
         } catch {

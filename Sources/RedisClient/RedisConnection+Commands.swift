@@ -65,10 +65,13 @@ extension RedisConnection {
     }
 
     /// Whether slots are on their way from or to this node by an atomic migration (Valkey 9, `CLUSTER
-    /// GETSLOTMIGRATIONS`), which `CLUSTER NODES` does not show. Servers that have no such thing say no.
-    package func isMigratingSlotsAtomically() async throws -> Bool {
-        let reply = try await reply(to: RESPCommand("CLUSTER", "GETSLOTMIGRATIONS"))
-        let jobs = reply.elements ?? []
+    /// GETSLOTMIGRATIONS`), which `CLUSTER NODES` does not show. Other servers have no such thing, and are not asked.
+    /// - Throws: `.permissionDenied` where the right `+cluster|getslotmigrations` is missing.
+    package func isMigratingSlotsAtomically(_ info: ServerInfo) async throws -> Bool {
+        guard info.product == .valkey, let version = info.version, version >= ServerVersion(9, 0, 0) else {
+            return false
+        }
+        let jobs = try await command("CLUSTER", "GETSLOTMIGRATIONS").elements ?? []
         return jobs.contains { job in
             let state = job.entries?.first { $0.key.text == "state" }?.value.text
             return state.map { !["success", "failed", "cancelled", "canceled"].contains($0) } ?? false

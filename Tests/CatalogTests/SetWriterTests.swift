@@ -112,7 +112,7 @@ struct SetWriterTests {
             #expect(sweep.removed == 1 && sweep.ids == [rig.manifest.id])
             let key = try Catalog.manifestKey(name: rig.manifest.name, id: rig.manifest.id)
             try await rig.catalog.store.create(key, rig.manifest.encoded())
-            try await rig.catalog.removeManifests(ofSwept: sweep, name: rig.manifest.name, logger: Self.logger)
+            await rig.catalog.removeManifests(ofSwept: sweep, name: rig.manifest.name, logger: Self.logger)
             #expect(try await rig.keys() == [])
         }
     }

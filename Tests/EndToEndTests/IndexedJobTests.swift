@@ -10,7 +10,7 @@ struct IndexedJobTests {
     private static func arguments(_ shards: [RedisServer], _ store: TestedStore, count: Int, job: String) -> [String] {
         [
             "backup", "--to", store.url, "--name", "many", "--output", "json", "--members", "one-per-shard",
-            "--shard-count", "\(count)", "--job-id", job,
+            "--shard-count", "\(count)", "--job-id", "00000000-0000-4000-8000-0000000000\(job)",
         ] + shards.flatMap { ["--endpoint", $0.url] }
     }
 
@@ -19,7 +19,7 @@ struct IndexedJobTests {
         of count: Int,
         _ shards: [RedisServer],
         _ store: TestedStore,
-        job: String = "job-1"
+        job: String = "01"
     ) async throws -> Redoubt.Outcome {
         try await Redoubt.run(
             arguments(shards, store, count: count, job: job),
@@ -97,7 +97,7 @@ struct IndexedJobTests {
             let store = TestedStore.folder(folder)
             try await withShards(3) { shards in
                 for round in 0..<4 {
-                    let job = "job-\(round)"
+                    let job = "1\(round)"
                     for index in 0..<2 {
                         let words = Self.arguments(shards, store, count: 2, job: job)
                         try await Redoubt.withRunning(
@@ -129,7 +129,7 @@ struct IndexedJobTests {
                     for index in 0..<3 {
                         codes.append(
                             try await Redoubt.run(
-                                Self.arguments(shards, store, count: 3, job: "job-1") + missing,
+                                Self.arguments(shards, store, count: 3, job: "01") + missing,
                                 environment: ["JOB_COMPLETION_INDEX": "\(index)"]
                             ).code
                         )
@@ -150,7 +150,7 @@ struct IndexedJobTests {
             try await withShards(2) { shards in
                 for shard in shards { try await shard.command("CONFIG", "SET", "rdb-key-save-delay", 5_000_000) }
                 try await Redoubt.withRunning(
-                    Self.arguments(shards, store, count: 1, job: "job-1"),
+                    Self.arguments(shards, store, count: 1, job: "01"),
                     environment: ["JOB_COMPLETION_INDEX": "0"]
                 ) { process in
                     try await eventually("the lease is there", withinSeconds: 30) {
@@ -168,10 +168,13 @@ struct IndexedJobTests {
         }
     }
 
+    private static let uuid = "00000000-0000-4000-8000-000000000001"
+
     @Test(arguments: [
-        ["--shard-count", "2"], ["--shard-index", "1"], ["--shard-count", "0", "--job-id", "a"],
-        ["--shard-count", "2", "--job-id", "a"], ["--shard-count", "2", "--job-id", "a", "--shard-index", "2"],
-        ["--shard-count", "2", "--job-id", "a/b", "--shard-index", "1"],
+        ["--shard-count", "2"], ["--shard-index", "1"], ["--job-id", uuid],
+        ["--shard-count", "0", "--job-id", uuid, "--shard-index", "0"], ["--shard-count", "2", "--job-id", uuid],
+        ["--shard-count", "2", "--job-id", uuid, "--shard-index", "2"],
+        ["--shard-count", "2", "--job-id", "nightly", "--shard-index", "1"],
     ])
     func whatIsNoPartIsUsage(options: [String]) async throws {
         let outcome = try await Redoubt.run(

@@ -257,6 +257,41 @@ struct KubernetesRunTests {
         }
     }
 
+    /// The lease in the store is the guard: no control plane that goes away, and no Lease that somebody removed, costs
+    /// the backup.
+    @Test(arguments: [true, false])
+    func aControlPlaneThatGoesAwayCostsNoBackup(isRemoved: Bool) async throws {
+        try await Self.withRig(pods: 1, config: ["rdb-key-save-delay 12000000"]) { rig in
+            try await rig.pods[0].command("SET", "a", "b")
+            try await Redoubt.withRunning(rig.arguments()) { process in
+                try await eventually("it saves", withinSeconds: 30) {
+                    try await rig.pods[0].info("persistence")["rdb_bgsave_in_progress"] == "1" ? true : nil
+                }
+                if isRemoved {
+                    rig.api.deleteLease("redoubt-redis", namespace: "prod")
+                } else {
+                    for method in ["GET", "PUT"] {
+                        rig.api.inject(.reset, on: "\(method) /apis/coordination.k8s.io/v1", times: 10_000)
+                    }
+                }
+                let outcome = try await Redoubt.outcome(of: process)
+                try await rig.store.expectSound(after: outcome, code: 0, good: try await rig.store.listedIDs())
+                #expect(try await rig.store.listedIDs().count == 1)
+            }
+        }
+    }
+
+    /// One pod that is not ready, and no right to watch for it: the others are backed up all the same.
+    @Test func withoutTheRightToWatchNobodyIsWaitedFor() async throws {
+        try await Self.withRig(pods: 2) { rig in
+            rig.api.forbid(verb: "watch", resource: "pods")
+            rig.api.changePod("redis-1", namespace: "prod") { $0.set("Pending", at: "status", "phase") }
+            let outcome = try await rig.backup("--wait-ready=20")
+            #expect(outcome.errors.contains("cannot wait for pods"))
+            try await rig.store.expectSound(after: outcome, code: 3, good: try await rig.store.listedIDs())
+        }
+    }
+
     @Test func aTerminatedRunGivesTheLeaseUpAndSaysSo() async throws {
         try await Self.withRig(pods: 1, config: ["rdb-key-save-delay 30000000"]) { rig in
             try await rig.pods[0].command("SET", "a", "b")

@@ -23,16 +23,16 @@ struct MemoryHeadRoomTests {
 
     @Test(
         arguments: [
-            // A server that never saved may copy a quarter.
-            (info(), 1250, true), (info(), 1249, false),
-            // What the last save copied, and half as much again.
-            (info(lastCopy: 400), 1600, true), (info(lastCopy: 400), 1599, false),
+            // A tenth, where no save was seen.
+            (info(), 1100, true), (info(), 1099, false),
+            // What the last save copied, and a fifth more.
+            (info(lastCopy: 400), 1480, true), (info(lastCopy: 400), 1479, false),
             // But never less than a tenth, nor more than all there is.
             (info(lastCopy: 1), 1100, true), (info(lastCopy: 1), 1099, false),
             (info(lastCopy: 5000), 2000, true), (info(lastCopy: 5000), 1999, false),
             // What the kernel counts, where that is more.
-            (info(resident: 1500), 1750, true), (info(resident: 1500), 1749, false),
-            (info(resident: 500), 1250, true),
+            (info(resident: 1500), 1600, true), (info(resident: 1500), 1599, false),
+            (info(resident: 500), 1100, true),
             // Over its limit already.
             (info(used: 2000), 1000, false),
         ] as [(ServerInfo, Int64, Bool)]
@@ -50,8 +50,8 @@ struct MemoryHeadRoomTests {
     }
 
     @Test func theMachineCountsWhereNoContainerIsKnown() throws {
-        let room = try #require(MemoryHeadRoom(Self.info(system: 1200), containerLimitBytes: nil))
-        #expect(room.limitBytes == 1200 && room.limitOwner == "its machine" && !room.isEnough)
+        let room = try #require(MemoryHeadRoom(Self.info(system: 1050), containerLimitBytes: nil))
+        #expect(room.limitBytes == 1050 && room.limitOwner == "its machine" && !room.isEnough)
         #expect(MemoryHeadRoom(Self.info(), containerLimitBytes: nil) == nil)
         #expect(MemoryHeadRoom(ServerInfo(""), containerLimitBytes: 1000) == nil)
     }

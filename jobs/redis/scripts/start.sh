@@ -177,7 +177,7 @@ write_configuration() {
         cat >/run/redis/users.acl <<ACL
 user default on #$(hash "$REDISCLI_AUTH") ~* &* +@all
 user backup on #$(hash "$BACKUP_PASSWORD") resetkeys resetchannels -@all +ping +hello +auth +info +time +replconf \
-+psync +client|setname +pubsub|numsub +bgsave +lastsave +config|get +acl|dryrun
++psync +client|setname +pubsub|numsub +cluster|nodes +bgsave +lastsave +config|get +acl|dryrun
 ACL
         cat >/run/redis/redis.conf <<CONF
 include /etc/redis/redis.conf
