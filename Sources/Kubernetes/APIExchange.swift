@@ -12,7 +12,7 @@ struct APIExchange: Sendable {
     let server: APIServer
     let client: HTTPClient
     let keeper: CredentialKeeper
-    let clock: KubernetesClock
+    let clock: RequestClock
     let logger: Logger
 
     /// Sends an operation until it is answered with success.

@@ -87,7 +87,7 @@ struct CredentialSource: Sendable {
 
     /// Reads files and runs the plugin.
     /// - Throws: `.configuration`, and what an exec plugin throws.
-    func load(_ clock: KubernetesClock) async throws -> Credentials {
+    func load(_ clock: RequestClock) async throws -> Credentials {
         var credentials = Credentials()
         switch bearer {
         case .none: break

@@ -38,15 +38,15 @@ final class CredentialKeeper: Sendable {
     }
 
     private let state = Monitor(State())
-    private let clock: KubernetesClock
+    private let clock: RequestClock
     /// Whether getting them anew may give others.
     private let isRefreshable: Bool
-    private let load: @Sendable (KubernetesClock) async throws -> Credentials
+    private let load: @Sendable (RequestClock) async throws -> Credentials
 
     init(
-        clock: KubernetesClock,
+        clock: RequestClock,
         isRefreshable: Bool,
-        load: @escaping @Sendable (KubernetesClock) async throws -> Credentials
+        load: @escaping @Sendable (RequestClock) async throws -> Credentials
     ) {
         self.clock = clock
         self.isRefreshable = isRefreshable

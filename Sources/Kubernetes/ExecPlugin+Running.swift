@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Failures
+import HTTPTransport
 import Subprocess
 
 extension ExecPlugin {
@@ -24,7 +25,7 @@ extension ExecPlugin {
     func run(
         environment: [String: String],
         information: String,
-        clock: KubernetesClock
+        clock: RequestClock
     ) async throws -> Credentials {
         var all = environment
         for variable in self.environment { all[variable.name] = variable.value }
@@ -48,7 +49,7 @@ extension ExecPlugin {
         }
     }
 
-    private func ending(_ environment: [String: String], _ clock: KubernetesClock) async throws -> Ending {
+    private func ending(_ environment: [String: String], _ clock: RequestClock) async throws -> Ending {
         do {
             return try await withThrowingTaskGroup(of: Ending.self) { group in
                 group.addTask { try await launched(environment) }

@@ -14,7 +14,7 @@ import Logging
 package func withKubernetesClient<Result: Sendable>(
     _ settings: KubernetesSettings,
     logger: Logger,
-    clock: KubernetesClock = .system,
+    clock: RequestClock = .system,
     _ body: @Sendable (KubernetesClient) async throws -> Result
 ) async throws -> Result {
     let access = try await ClusterAccess.find(settings, logger: logger)

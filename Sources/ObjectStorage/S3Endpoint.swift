@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Failures
+import HTTPTransport
 
 /// Where requests to a bucket go: the scheme, the host, and whether the bucket stands in the host name or in the path.
 package struct S3Endpoint: Sendable, Hashable {

@@ -9,7 +9,7 @@ import Logging
 struct S3Exchange: Sendable {
     let settings: S3Settings
     let client: HTTPClient
-    let clock: StoreClock
+    let clock: RequestClock
     let logger: Logger
     let budget = RetryBudget()
     private let deadlines: HTTPDeadlines

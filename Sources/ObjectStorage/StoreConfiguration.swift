@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HTTPTransport
 import Logging
 
 /// What a store needs to know beside its location. An option of the URL wins over a flag of the command, which may be
@@ -29,12 +30,12 @@ package struct StoreConfiguration: Sendable {
     /// After so many seconds in which nothing moves, a request is given up and sent again.
     package var noProgressSeconds = 60
     package var logger: Logger
-    package var clock: StoreClock
+    package var clock: RequestClock
 
     package init(
         environment: [String: String] = [:],
         logger: Logger = Logger(label: "redoubt.store"),
-        clock: StoreClock = .system
+        clock: RequestClock = .system
     ) {
         self.environment = environment
         self.logger = logger

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Failures
+import HTTPTransport
 
 /// Which store is meant: what `--to` and `--from` say.
 package enum StoreLocation: Sendable, Hashable {

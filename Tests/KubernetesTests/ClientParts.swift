@@ -2,6 +2,7 @@
 
 import Failures
 import Foundation
+import HTTPTransport
 import Kubernetes
 import Logging
 import TestParts
@@ -15,8 +16,8 @@ struct TurnedClock: Sendable {
     /// When this returns, the time of an exec plugin is over; without it, it never is.
     var pluginTime: (@Sendable () async throws -> Void)?
 
-    var clock: KubernetesClock {
-        KubernetesClock(
+    var clock: RequestClock {
+        RequestClock(
             secondsSince1970: { [seconds] in seconds.value },
             sleep: { [waits, pluginTime] duration in
                 if duration == .seconds(60) {

@@ -2,6 +2,7 @@
 
 import ByteStreams
 import Failures
+import HTTPTransport
 import ObjectStorage
 import Synchronization
 import TestParts
@@ -226,7 +227,7 @@ import Testing
         try await ScriptedStore.withStore { _, _ in
             S3Text.error("503 Slow Down", "SlowDown")
         } configure: {
-            $0.clock = StoreClock(
+            $0.clock = RequestClock(
                 secondsSince1970: { 0 },
                 sleep: { _ in try await Task.sleep(for: .seconds(3600)) },
                 chance: { 0.5 }

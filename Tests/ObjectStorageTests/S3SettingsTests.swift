@@ -2,6 +2,7 @@
 
 import Failures
 import Foundation
+import HTTPTransport
 import ObjectStorage
 import TestParts
 import Testing

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HTTPTransport
 import ObjectStorage
 import Synchronization
 import TestParts
@@ -32,7 +33,7 @@ enum ScriptedStore {
                     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": secret,
                     "AWS_SESSION_TOKEN": "tokentoken",
                 ],
-                clock: StoreClock(
+                clock: RequestClock(
                     secondsSince1970: { 1_369_353_600 },
                     sleep: { waits.add($0) },
                     chance: { 0.5 }

@@ -3,6 +3,7 @@
 import ByteStreams
 import Failures
 import Foundation
+import HTTPTransport
 import ObjectStorage
 import Synchronization
 import TestParts
@@ -121,10 +122,10 @@ struct StoreWithWitness: Sendable {
     }
 }
 
-extension StoreClock {
+extension RequestClock {
     /// The clock of the system, with waits so short that a test does not notice them.
-    static let hasty = StoreClock(
-        secondsSince1970: StoreClock.system.secondsSince1970,
+    static let hasty = RequestClock(
+        secondsSince1970: RequestClock.system.secondsSince1970,
         sleep: { try await Task.sleep(for: min($0, .milliseconds(20))) },
         chance: { 0.5 }
     )

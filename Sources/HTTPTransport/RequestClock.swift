@@ -3,10 +3,10 @@
 import Glibc
 
 /// Time and chance, so that a test decides both.
-package struct KubernetesClock: Sendable {
-    /// Seconds since 1970, by which credentials age.
+package struct RequestClock: Sendable {
+    /// Seconds since 1970: signatures are dated with it, and credentials age by it.
     package var secondsSince1970: @Sendable () -> Int64
-    /// Waits before a request is sent again, and for an exec plugin that takes too long.
+    /// Waits before a request is sent again.
     package var sleep: @Sendable (Duration) async throws -> Void
     /// At least 0 and less than 1; spreads retries.
     package var chance: @Sendable () -> Double
@@ -21,7 +21,7 @@ package struct KubernetesClock: Sendable {
         self.chance = chance
     }
 
-    package static let system = KubernetesClock(
+    package static let system = RequestClock(
         secondsSince1970: { Int64(time(nil)) },
         sleep: { try await Task.sleep(for: $0) },
         chance: { Double.random(in: 0..<1) }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Percent-encoding of RFC 3986, as AWS Signature Version 4 wants it: everything but the unreserved characters, with
-/// upper-case digits.
+/// Percent-encoding of RFC 3986, section 2.1: everything but the unreserved characters, with upper-case digits, as AWS
+/// Signature Version 4 wants it too.
 package enum PercentEncoding {
     private static let digits = Array("0123456789ABCDEF".utf8)
 
