@@ -18,18 +18,31 @@ extension Catalog {
     }
 
     /// Runs `body` while holding a lease at every seat, taken in their order.
+    ///
+    /// All are looked at before the first is taken, so that a dead run is waited for once, and not at each seat.
     /// - Throws: `.locked`, and what `body` throws.
     package static func withLeases<Result: Sendable>(
-        at seats: some Collection<any LeaseSeat> & Sendable,
+        at seats: [any LeaseSeat],
         as lease: Lease,
         timing: LeaseTiming = LeaseTiming(),
-        holding held: [HeldLease] = [],
+        _ body: @escaping @Sendable ([HeldLease]) async throws -> Result
+    ) async throws -> Result {
+        var sighted: [SightedSeat] = []
+        for seat in seats { sighted.append(await SightedSeat(seat)) }
+        return try await withLeases(at: sighted, as: lease, timing: timing, holding: [], body)
+    }
+
+    private static func withLeases<Result: Sendable>(
+        at seats: [SightedSeat],
+        as lease: Lease,
+        timing: LeaseTiming,
+        holding held: [HeldLease],
         _ body: @escaping @Sendable ([HeldLease]) async throws -> Result
     ) async throws -> Result {
         guard let seat = seats.first else { return try await body(held) }
-        let rest = Array(seats.dropFirst())
         return try await withLease(at: seat, as: lease, timing: timing) { next in
-            try await withLeases(at: rest, as: lease, timing: timing, holding: held + [next], body)
+            let rest = Array(seats.dropFirst())
+            return try await withLeases(at: rest, as: lease, timing: timing, holding: held + [next], body)
         }
     }
 
@@ -42,6 +55,15 @@ extension Catalog {
         at seat: any LeaseSeat,
         as lease: Lease,
         timing: LeaseTiming = LeaseTiming(),
+        _ body: @escaping @Sendable (HeldLease) async throws -> Result
+    ) async throws -> Result {
+        try await withLease(at: SightedSeat(seat), as: lease, timing: timing, body)
+    }
+
+    private static func withLease<Result: Sendable>(
+        at seat: SightedSeat,
+        as lease: Lease,
+        timing: LeaseTiming,
         _ body: @escaping @Sendable (HeldLease) async throws -> Result
     ) async throws -> Result {
         let held = try await LeaseTaking(lease, at: seat, timing).acquire()
@@ -74,18 +96,34 @@ extension Catalog {
     }
 }
 
+/// A seat, and what was there when it was first looked at.
+private struct SightedSeat: Sendable {
+    let seat: any LeaseSeat
+    let version: ObjectVersion?
+    let at: ContinuousClock.Instant
+
+    /// A seat that cannot be asked now is asked again when its lease is taken.
+    init(_ seat: any LeaseSeat) async {
+        self.seat = seat
+        at = .now
+        version = try? await seat.read()?.version
+    }
+}
+
 /// How a lease is taken, or taken over.
 private struct LeaseTaking {
     private let lease: Lease
     private let seat: any LeaseSeat
+    private let sighted: SightedSeat
     private let timing: LeaseTiming
 
     /// A run that is cancelled here still hears whether the lease is its own, and so can give it up.
     private static let cancellationGrace = Duration.seconds(4)
 
-    init(_ lease: Lease, at seat: any LeaseSeat, _ timing: LeaseTiming) {
+    init(_ lease: Lease, at sighted: SightedSeat, _ timing: LeaseTiming) {
         self.lease = lease
-        self.seat = seat
+        self.sighted = sighted
+        seat = sighted.seat
         self.timing = timing
     }
 
@@ -127,7 +165,8 @@ private struct LeaseTaking {
             if alive { throw locked(first.lease) }
             return first.version
         }
-        let deadline = ContinuousClock.now + timing.lifetime
+        let since = first.version == sighted.version ? sighted.at : .now
+        let deadline = since + timing.lifetime
         while ContinuousClock.now < deadline {
             try await Task.sleep(for: timing.interval)
             guard let seated = try await seat.read() else { return nil }

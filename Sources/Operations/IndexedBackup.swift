@@ -70,7 +70,7 @@ package struct IndexedBackup: Sendable {
     package func run() async throws -> Outcome {
         // The pods of one Job hold the lease of the subject together.
         let lease = Lease.shared(byJob: part.job, purpose: "backup")
-        let seats = try request.leaseSeats + [StoreLeaseSeat(name: request.name, in: catalog.store)]
+        let seats: [any LeaseSeat] = try request.leaseSeats + [StoreLeaseSeat(name: request.name, in: catalog.store)]
         return try await Catalog.withLeases(at: seats, as: lease) { leases in
             // One plan for all of them.
             let runs = try IndexedRunStore(name: request.name, job: part.job, in: catalog.store)

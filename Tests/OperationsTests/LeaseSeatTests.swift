@@ -6,6 +6,7 @@ import Foundation
 import Kubernetes
 import ObjectStorage
 import Operations
+import Synchronization
 import TestParts
 import Testing
 
@@ -112,6 +113,45 @@ struct LeaseSeatTests {
             }
             let left = try await two.read()
             #expect(failure?.code == .locked && left?.lease?.holder == "thief")
+        }
+    }
+
+    /// A dead run that held two leases is waited for once: the second seat is looked at no more than to take it.
+    @Test func aDeadRunIsWaitedForOnce() async throws {
+        try await Kind.folder.withSeats { one, _ in
+            try await Kind.kubernetes.withSeats { two, _ in
+                for seat in [one, two] { _ = try await seat.create(Self.lease("dead")) }
+                let watched = CountingSeat(seat: two)
+                let timing = LeaseTiming(lifetime: .seconds(2), interval: .milliseconds(20))
+                try await Catalog.withLeases(at: [one, watched], as: Self.lease("next"), timing: timing) { held in
+                    #expect(held.count == 2)
+                    #expect((1...4).contains(watched.reads.withLock { $0 }))
+                    for lease in held { try await lease.confirm() }
+                }
+            }
+        }
+    }
+
+    /// A seat that counts how often it is looked at.
+    private final class CountingSeat: LeaseSeat {
+        let seat: any LeaseSeat
+        let reads = Mutex(0)
+
+        init(seat: any LeaseSeat) {
+            self.seat = seat
+        }
+
+        var place: String { seat.place }
+        var isAdvisory: Bool { seat.isAdvisory }
+
+        func create(_ lease: Lease) async throws -> ObjectVersion { try await seat.create(lease) }
+        func replace(_ version: ObjectVersion, with lease: Lease) async throws -> ObjectVersion {
+            try await seat.replace(version, with: lease)
+        }
+        func release(_ version: ObjectVersion) async throws { try await seat.release(version) }
+        func read() async throws -> SeatedLease? {
+            reads.withLock { $0 += 1 }
+            return try await seat.read()
         }
     }
 
