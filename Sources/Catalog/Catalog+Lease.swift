@@ -2,6 +2,7 @@
 
 import ByteStreams
 import Failures
+import Logging
 import ObjectStorage
 
 extension Catalog {
@@ -25,10 +26,11 @@ extension Catalog {
         at seats: [any LeaseSeat],
         as lease: Lease,
         timing: LeaseTiming = LeaseTiming(),
+        logger: Logger? = nil,
         _ body: @escaping @Sendable ([HeldLease]) async throws -> Result
     ) async throws -> Result {
         var sighted: [SightedSeat] = []
-        for seat in seats { sighted.append(await SightedSeat(seat)) }
+        for seat in seats { sighted.append(await SightedSeat(seat, logger: logger)) }
         return try await withLeases(at: sighted, as: lease, timing: timing, holding: [], body)
     }
 
@@ -101,10 +103,12 @@ private struct SightedSeat: Sendable {
     let seat: any LeaseSeat
     let version: ObjectVersion?
     let at: ContinuousClock.Instant
+    let logger: Logger?
 
     /// A seat that cannot be asked now is asked again when its lease is taken.
-    init(_ seat: any LeaseSeat) async {
+    init(_ seat: any LeaseSeat, logger: Logger? = nil) async {
         self.seat = seat
+        self.logger = logger
         at = .now
         version = try? await seat.read()?.version
     }
@@ -167,6 +171,12 @@ private struct LeaseTaking {
         }
         let since = first.version == sighted.version ? sighted.at : .now
         let deadline = since + timing.lifetime
+        if deadline > .now {
+            let seconds = Int((timing.lifetime / .seconds(1)).rounded())
+            sighted.logger?.notice(
+                "\(seat.place) is held by \(Self.holder(first.lease)): it is watched for up to \(seconds) s"
+            )
+        }
         while ContinuousClock.now < deadline {
             try await Task.sleep(for: timing.interval)
             guard let seated = try await seat.read() else { return nil }
@@ -196,18 +206,19 @@ private struct LeaseTaking {
         }
     }
 
+    /// Who holds it, for people.
+    private static func holder(_ other: Lease?) -> String {
+        guard let other else { return "another run" }
+        // In a Lease of Kubernetes stands the pod, and no process.
+        let process = other.process.pid > 0 ? "process \(other.process.pid) on " : ""
+        return "\(other.purpose) by \(process)\(other.process.host) since \(other.acquiredAt)"
+    }
+
     private func locked(_ other: Lease?) -> Failure {
-        let holder =
-            other.map { lease in
-                // In a Lease of Kubernetes stands the pod, and no process.
-                let process = lease.process.pid > 0 ? "process \(lease.process.pid) on " : ""
-                return "\(lease.purpose) by \(process)\(lease.process.host) since \(lease.acquiredAt)"
-            } ?? "another run"
-        return Failure(
+        Failure(
             .locked,
-            "take \(seat.place): it is held by \(holder)",
-            hint:
-                "Wait until that run has ended. A lease that nobody renews is taken over after a minute or two."
+            "take \(seat.place): it is held by \(Self.holder(other))",
+            hint: "Wait until that run has ended. A lease that nobody renews is taken over after a minute or two."
         )
     }
 }

@@ -74,10 +74,13 @@ package struct Manifest: Sendable, Hashable, Codable {
         package var currentEpoch: Int64
         /// The slots of each shard, as `0-5460`, in the order of the texts.
         package var slotsOfShards: [String]
+        /// What would have kept the set from being taken, had it not been allowed.
+        package var trouble: String?
 
-        package init(currentEpoch: Int64, slotsOfShards: [String]) {
+        package init(currentEpoch: Int64, slotsOfShards: [String], trouble: String? = nil) {
             self.currentEpoch = currentEpoch
             self.slotsOfShards = slotsOfShards
+            self.trouble = trouble
         }
     }
 

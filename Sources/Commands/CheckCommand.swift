@@ -2,6 +2,8 @@
 
 import ArgumentParser
 import Failures
+import FoundationEssentials
+import Kubernetes
 import ObjectStorage
 import Operations
 
@@ -64,7 +66,9 @@ struct CheckCommand: RunnableCommand {
             findings += await Check.run(configuration: path, accepting: Set(acceptDirective.map { $0.lowercased() }))
         }
         findings += try await members(check, session)
-        if let to {
+        if let to, let path = Self.missingFolder(to) {
+            findings.append(Check.Finding(missingFolder: path, of: to))
+        } else if let to {
             do {
                 findings += try await store.withStore(at: to, session) { store in
                     await check.run(store, suffix: .random(in: .min ... .max))
@@ -78,6 +82,12 @@ struct CheckCommand: RunnableCommand {
         guard let code = findings.compactMap(\.code).first else { return .done }
         let count = findings.filter { $0.verdict == .bad }.count
         throw Failure(code, "check: \(count) of \(findings.count) findings stand in the way")
+    }
+
+    /// The folder of a store, if it is one and does not exist.
+    private static func missingFolder(_ url: String) -> String? {
+        guard case .folder(let path)? = try? StoreLocation(parsing: url) else { return nil }
+        return FileManager.default.fileExists(atPath: path) ? nil : path
     }
 
     /// Looks at the members, and at the API server where they are found through it.
@@ -96,10 +106,30 @@ struct CheckCommand: RunnableCommand {
                     findings += await check.run(cluster.client, rights)
                 }
                 for member in found.members { findings += await check.run(member) }
-                return findings
+                return findings + (await check.run(slotsOf: found.members))
             }
         } catch let failure as Failure where servers.set.usesAPI {
-            return [Check.Finding(servers.set.statefulset ?? "", "statefulset", failed: failure)]
+            let name = servers.set.statefulset ?? ""
+            return [Check.Finding(name, "statefulset", failed: failure)] + (await rights(name, check, session))
+        }
+    }
+
+    /// Each right, also where the first one that is missing keeps the StatefulSet from being found.
+    private func rights(_ name: String, _ check: Check, _ session: Session) async -> [Check.Finding] {
+        do {
+            let settings = servers.set.settings(session.environment)
+            return try await withKubernetesClient(settings, logger: session.logger) { client in
+                let set = StatefulSet(namespace: client.namespace, name: name, uid: "", replicas: 0)
+                let rights = Check.ClusterRights(
+                    set: set,
+                    leaseName: telling.noKubernetesLease ? nil : TellingOptions.leaseName(of: set),
+                    writesEvents: !telling.noEvents
+                )
+                return await check.run(client, rights)
+            }
+        } catch {
+            // Then the first finding says why.
+            return []
         }
     }
 }

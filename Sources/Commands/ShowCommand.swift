@@ -54,6 +54,10 @@ struct ManifestText {
         if let replication = member.replication {
             lines.append("  history   \(replication.id) at \(replication.offset)")
         }
+        if let shard = member.shard {
+            lines.append("  shard     slots \(shard.slots.isEmpty ? "none" : shard.slots)")
+            if let node = shard.nodeId { lines.append("            node \(node) of primary \(shard.primaryId ?? "?")") }
+        }
         if let rdb = member.rdb { lines += Self.lines(of: rdb) }
         if let stored = member.stored {
             lines.append("  object    \(stored.key)")

@@ -28,6 +28,8 @@ struct APIOperation: Sendable {
     let resource: String
     var subresource: String?
     let namespace: String?
+    /// One object alone.
+    let name: String?
     let path: String
     var query: [(name: String, value: String)] = []
     var body: [UInt8] = []
@@ -53,6 +55,7 @@ struct APIOperation: Sendable {
         self.group = group
         self.resource = resource
         self.namespace = namespace
+        self.name = name
         self.attempt = attempt
         let root = group.isEmpty ? "/api/\(version)" : "/apis/\(group)/\(version)"
         let place = namespace.map { "/namespaces/\(PercentEncoding.component($0))" } ?? ""
@@ -62,7 +65,7 @@ struct APIOperation: Sendable {
 
     /// A path that is no resource.
     init(getting path: String, attempt: String) {
-        (verb, group, resource, namespace) = (.get, "", "", nil)
+        (verb, group, resource, namespace, name) = (.get, "", "", nil, nil)
         (self.path, self.attempt, isRepeatable) = (path, attempt, true)
     }
 
@@ -78,7 +81,8 @@ struct APIOperation: Sendable {
         guard !resource.isEmpty else { return "\(verb) \(path)" }
         let whole = resource + (group.isEmpty ? "" : ".\(group)")
         let sub = subresource.map { " --subresource=\($0)" } ?? ""
-        return "\(verb) \(whole)\(sub)" + (namespace.map { " -n \($0)" } ?? "")
+        // A Role may grant one name alone; then the answer for all of them is no.
+        return "\(verb) \(whole)\(name.map { "/\($0)" } ?? "")\(sub)" + (namespace.map { " -n \($0)" } ?? "")
     }
 }
 

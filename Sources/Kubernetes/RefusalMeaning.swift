@@ -38,7 +38,8 @@ struct RefusalMeaning {
         case 403:
             (
                 .permissionDenied,
-                "`kubectl auth can-i \(operation.permission)` asks; the Roles in jobs/ grant it."
+                "`kubectl auth can-i \(operation.permission) --as=ACCOUNT` asks, for the account named above; "
+                    + "the Roles in jobs/ grant it."
             )
         case 404 where refusal.status == nil:
             (.protocolViolation, "The server of the context must be the URL of a Kubernetes API server.")

@@ -37,7 +37,7 @@ package struct Backup: Sendable {
         // Nobody else works on this subject meanwhile.
         let lease = Lease(holder: request.runID, purpose: "backup", process: .current(), acquiredAt: .now())
         let seats: [any LeaseSeat] = try request.leaseSeats + [StoreLeaseSeat(name: request.name, in: catalog.store)]
-        return try await Catalog.withLeases(at: seats, as: lease) { leases in
+        return try await Catalog.withLeases(at: seats, as: lease, logger: logger) { leases in
             // What dead runs left behind goes first; then this set gets an id that is newer than every other.
             let swept = try await catalog.removeLeftovers(of: request.name, logger: logger)
             let id = try await catalog.newID(for: request.name, logger: logger)

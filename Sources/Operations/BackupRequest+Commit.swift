@@ -31,7 +31,15 @@ extension BackupRequest {
         in cluster: Manifest.ClusterFacts?,
         startedAt: Timestamp
     ) -> Manifest {
-        let members = members.sorted { $0.member < $1.member }
+        var members = members.sorted { $0.member < $1.member }
+        if let trouble = cluster?.trouble {
+            for index in members.indices where members[index].stored != nil {
+                members[index].warnings =
+                    (members[index].warnings ?? []) + [
+                        "taken with --allow-slot-migration although \(trouble): keys may be stored twice, or not at all"
+                    ]
+            }
+        }
         return Manifest(
             id: id,
             name: name,

@@ -62,6 +62,35 @@ extension Check {
         return findings
     }
 
+    /// Looks at the slots of a cluster, as a run does before it begins.
+    package func run(slotsOf members: [BackupMember]) async -> [Finding] {
+        let survey = await Survey.take(of: members, logger: logger)
+        guard let cluster = ClusterSurvey(survey) else { return [] }
+        do {
+            try cluster.requireRest(allowsSlotMigration: false)
+        } catch {
+            let failure = Failure(wrapping: error, attempting: "look at the slots")
+            return [Finding("cluster", "slots", failed: failure)]
+        }
+        let answered = survey.answers.filter { $0.info != nil }.map(\.member.name)
+        let missing = cluster.slotsMissing(from: Set(answered))
+        guard missing.isEmpty else {
+            return [
+                Finding(
+                    "cluster",
+                    "slots",
+                    failed: Failure(
+                        .guardRefused,
+                        "no member is in the shards of \(missing.count) slots (\(missing))",
+                        hint: "Name the nodes of every shard, or take a set without those slots with "
+                            + "--allow-missing-slots."
+                    )
+                )
+            ]
+        }
+        return [Finding("cluster", "slots", .good, "\(cluster.assignedSlots) are at rest, and each has a member here")]
+    }
+
     private func right(
         _ question: AccessQuestion,
         _ isNeeded: Bool,

@@ -85,3 +85,17 @@ extension Check {
         return Finding(subject, "clock", .warning, "our clock is \(abs(aheadSeconds)) s \(word) this one", hint: hint)
     }
 }
+
+extension Check.Finding {
+    /// A folder that does not exist: a backup makes it, and so would write beside a volume that is not mounted.
+    /// Nothing is written to find out more.
+    package init(missingFolder path: String, of url: String) {
+        self.init(
+            url,
+            "folder",
+            .warning,
+            "\(path) does not exist: a backup makes it",
+            hint: "If a volume should be mounted there, it is not."
+        )
+    }
+}

@@ -51,7 +51,7 @@ package struct Check: Sendable {
         }
     }
 
-    private let logger: Logger
+    let logger: Logger
 
     package init(logger: Logger) {
         self.logger = logger

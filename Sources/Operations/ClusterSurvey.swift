@@ -40,7 +40,8 @@ package struct ClusterSurvey: Sendable {
         views.dropFirst().contains { $0.topology.ownership != views[0].topology.ownership }
     }
 
-    private var trouble: String? {
+    /// What keeps a set of the cluster from being taken, as it stands now.
+    var trouble: String? {
         for (member, topology) in views {
             if let own = topology.myself, !own.migrations.isEmpty {
                 return "\(member) has \(own.migrations.count) slots on their way (\(own.migrations[0]))"
@@ -59,7 +60,8 @@ package struct ClusterSurvey: Sendable {
         let owned = views.first?.topology.ownership.values.map(\.description) ?? []
         return Manifest.ClusterFacts(
             currentEpoch: views.map(\.topology.currentEpoch).max() ?? 0,
-            slotsOfShards: owned.sorted()
+            slotsOfShards: owned.sorted(),
+            trouble: trouble
         )
     }
 

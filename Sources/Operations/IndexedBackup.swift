@@ -71,16 +71,18 @@ package struct IndexedBackup: Sendable {
         // The pods of one Job hold the lease of the subject together.
         let lease = Lease.shared(byJob: part.job, purpose: "backup")
         let seats: [any LeaseSeat] = try request.leaseSeats + [StoreLeaseSeat(name: request.name, in: catalog.store)]
-        return try await Catalog.withLeases(at: seats, as: lease) { leases in
+        return try await Catalog.withLeases(at: seats, as: lease, logger: logger) { leases in
             // One plan for all of them.
             let runs = try IndexedRunStore(name: request.name, job: part.job, in: catalog.store)
-            let run = try await plan(in: runs)
-            guard run.count == part.count else {
-                throw Failure(
-                    .configuration,
-                    "take part \(part.index) of \(part.count): the plan of this Job is for \(run.count) pods",
-                    hint: "Give every pod of the Job the same --shard-count."
-                )
+            let run: IndexedRun
+            do {
+                run = try await plan(in: runs)
+                try requireSameCount(run)
+            } catch {
+                // Where no pod of the Job has come further, nobody needs the lease.
+                if let found = try? await runs.plan(), found.count == part.count { throw error }
+                for lease in leases { lease.end() }
+                throw error
             }
 
             // Take the snapshots of this pod's turns that are not taken yet.
@@ -105,6 +107,15 @@ package struct IndexedBackup: Sendable {
 // MARK: - The plan
 
 extension IndexedBackup {
+    private func requireSameCount(_ run: IndexedRun) throws {
+        guard run.count != part.count else { return }
+        throw Failure(
+            .configuration,
+            "take part \(part.index) of \(part.count): the plan of this Job is for \(run.count) pods",
+            hint: "Give every pod of the Job the same --shard-count."
+        )
+    }
+
     private func plan(in runs: IndexedRunStore) async throws -> IndexedRun {
         if let run = try await runs.plan() { return run }
         let survey = try await Survey.settled(of: request.members, logger: logger)

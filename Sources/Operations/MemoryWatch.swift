@@ -95,7 +95,7 @@ struct MemoryWatch: Sendable {
                 }
             }
         } catch {
-            logger.debug("\(member.name) is not watched any more: \(error)")
+            if !Task.isCancelled { logger.debug("\(member.name) is not watched any more: \(error)") }
             return nil
         }
     }

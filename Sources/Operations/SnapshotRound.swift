@@ -112,7 +112,7 @@ struct SnapshotRound: Sendable {
             var failure = Failure(wrapping: error, attempting: "back up \(name)")
             if !Task.isCancelled {
                 if isOneOfMany, candidate.failure == nil { await watchOver(candidate).waitUntilForkIsGone() }
-                failure = await failure.explained(by: candidate.member.pod)
+                if candidate.failure == nil { failure = await failure.explained(by: candidate.member.pod) }
                 logger.error("\(name) gave no proven snapshot: \(failure)")
             }
             return Ended(attempt: attempt, member: nil, failure: failure)

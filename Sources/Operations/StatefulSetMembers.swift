@@ -116,7 +116,7 @@ package struct StatefulSetMembers: Sendable {
         let absence = trouble.map { trouble in
             Failure(
                 .unreachable,
-                "speak to the pod \(set.namespace)/\(name): it \(trouble)",
+                "speak to the pod \(set.namespace)/\(name): \(trouble)",
                 hint: "`kubectl describe pod -n \(set.namespace) \(name)` says more."
             )
         }

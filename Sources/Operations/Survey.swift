@@ -81,8 +81,10 @@ package struct Survey: Sendable {
     }
 
     private static func ask(_ member: BackupMember) async -> Answer {
+        if let absence = member.pod?.absence {
+            return Answer(member: member, info: nil, failure: absence, isWatchedBySentinel: nil)
+        }
         do {
-            if let absence = member.pod?.absence { throw absence }
             return try await withRedisConnection(member.endpoint) { connection in
                 let info = try await connection.info()
                 let isWatched = info.role == .primary ? try await connection.isWatchedBySentinel() : false
@@ -111,6 +113,6 @@ extension Failure {
         guard [.unreachable, .timeout, .memberChanged, .truncated, .memberLoading].contains(code),
             let trouble = await pod?.trouble()
         else { return self }
-        return Failure(code, "\(message); its pod \(trouble)", cause: cause, hint: hint)
+        return Failure(code, "\(message); Kubernetes says of its pod: \(trouble)", cause: cause, hint: hint)
     }
 }

@@ -70,8 +70,12 @@ struct ClusterTests {
                 let refused = try await Self.backup(primaries, store)
                 #expect(refused.errors.contains("--allow-slot-migration"))
                 try await store.expectSound(after: refused, code: 8, good: [])
+                let check = try await Redoubt.run(["check"] + primaries.flatMap { ["--endpoint", $0.url] })
+                #expect(check.code == 8 && check.output.contains("FAILS  slots"), "\(check.output)")
                 let allowed = try await Self.backup(primaries, store, ["--allow-slot-migration"])
-                #expect(allowed.code == 0, "\(allowed.errors)")
+                try #require(allowed.code == 0, "\(allowed.errors)")
+                let warnings = try TestJSON(parsing: allowed.output)["members"]?[0]?["warnings"]?[0]?.text
+                #expect(warnings?.contains("--allow-slot-migration") == true, "the set says so itself")
                 try await primaries[0].command("CLUSTER", "SETSLOT", 100, "STABLE")
                 try await primaries[1].command("CLUSTER", "SETSLOT", 100, "STABLE")
                 let calm = try await Self.backup(primaries, store)

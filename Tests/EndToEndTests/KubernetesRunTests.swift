@@ -176,6 +176,13 @@ struct KubernetesRunTests {
             let refused = try await rig.backup()
             #expect(refused.errors.contains("list") && refused.errors.contains("pods"))
             try await rig.store.expectSound(after: refused, code: 7, good: [], secrets: [rig.api.token])
+            // check asks for all of them, although the first one that is missing ends its search.
+            rig.api.forbid(verb: "create", resource: "events")
+            let blind = try await Redoubt.run(
+                ["check", "--statefulset", "redis", "--kubeconfig", rig.kubeconfig, "--port", "\(rig.pods[0].port)"]
+            )
+            #expect(blind.code == 7 && blind.output.contains("FAILS  right to list pods"), "\(blind.output)")
+            #expect(blind.output.contains("note   right to create events"), "\(blind.output)")
             rig.api.allow(verb: "list", resource: "pods")
 
             // Neither the Lease nor the Event is worth a backup.

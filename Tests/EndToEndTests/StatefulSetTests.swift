@@ -77,10 +77,17 @@ struct StatefulSetTests {
         let hosts = folder.appendingPathComponent("hosts")
         let names = "127.0.0.1 redis-0.headless.prod.svc\n127.0.0.1 redis-4.headless.prod.svc.cluster.test\n"
         try Data(names.utf8).write(to: hosts)
-        return try await Redoubt.run(
+        let arguments =
             ["backup", "--statefulset", "redis", "--service", "headless", "--replicas", "\(replicas)"] + more
-                + ["--port", "\(redis.port)", "--to", "file://\(folder.path)/store", "--output", "json"],
-            environment: ["LD_PRELOAD": try Parts.hostsWrapper(), "NSS_WRAPPER_HOSTS": hosts.path]
-        )
+            + ["--port", "\(redis.port)", "--to", "file://\(folder.path)/store", "--output", "json"]
+        let environment = ["LD_PRELOAD": try Parts.hostsWrapper(), "NSS_WRAPPER_HOSTS": hosts.path]
+        // The wrapper loses a name now and then when two threads ask at once (13 of 30 times, by hand; two threads of
+        // Python meet it too). Only what it may lose is tried again, and the last answer counts.
+        let lost = "redis-0.headless.prod.svc:\(redis.port): the name does not resolve"
+        var outcome = try await Redoubt.run(arguments, environment: environment)
+        for _ in 0..<20 where outcome.errors.contains(lost) {
+            outcome = try await Redoubt.run(arguments, environment: environment)
+        }
+        return outcome
     }
 }

@@ -135,7 +135,11 @@ import Testing
                     + "answered 403: pods is forbidden: User \"system:serviceaccount:default:nobody\" cannot list "
                     + "resource \"pods\" in API group \"\" in the namespace \"default\""
             )
-            #expect(failure?.hint == "`kubectl auth can-i list pods -n default` asks; the Roles in jobs/ grant it.")
+            #expect(
+                failure?.hint
+                    == "`kubectl auth can-i list pods -n default --as=ACCOUNT` asks, for the account named above; "
+                    + "the Roles in jobs/ grant it."
+            )
             #expect(server.requests.count == 1)
         }
     }

@@ -9,8 +9,8 @@ import Testing
 private let watchPath = "GET /api/v1/namespaces/default/pods"
 
 @Suite(.timeLimit(.minutes(2))) struct WatchTests {
-    /// Watches `redis` of the double until there was as many changes as `steps`, makes each step after the list before
-    /// it was told, and gives the names that were told each time.
+    /// Watches `redis` of the double until there was as many changes as `steps`, makes each step after the list
+    /// before it was told, and gives the names that were told each time.
     private static func told(
         _ api: KubernetesDouble,
         steps: [@Sendable (KubernetesDouble) throws -> Void]
@@ -199,7 +199,7 @@ private let watchPath = "GET /api/v1/namespaces/default/pods"
                 let failure = await failure(.permissionDenied) {
                     try await client.watchPods(of: set, timeoutSeconds: 60) { _ in false }
                 }
-                #expect(failure?.hint?.hasPrefix("`kubectl auth can-i watch pods -n default`") == true)
+                #expect(failure?.hint?.hasPrefix("`kubectl auth can-i watch pods -n default ") == true)
             }
         }
     }
