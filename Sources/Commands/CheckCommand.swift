@@ -97,14 +97,7 @@ struct CheckCommand: RunnableCommand {
         do {
             return try await factory.withMembers(session) { found in
                 var findings: [Check.Finding] = []
-                if let cluster = found.cluster {
-                    let rights = Check.ClusterRights(
-                        set: cluster.set,
-                        leaseName: telling.noKubernetesLease ? nil : TellingOptions.leaseName(of: cluster.set),
-                        writesEvents: !telling.noEvents
-                    )
-                    findings += await check.run(cluster.client, rights)
-                }
+                if let cluster = found.cluster { findings += await check.run(cluster.client, rights(for: cluster.set)) }
                 for member in found.members { findings += await check.run(member) }
                 return findings + (await check.run(slotsOf: found.members))
             }
@@ -114,18 +107,22 @@ struct CheckCommand: RunnableCommand {
         }
     }
 
+    /// What a backup of the set would ask of the API server.
+    private func rights(for set: StatefulSet) -> Check.ClusterRights {
+        Check.ClusterRights(
+            set: set,
+            leaseName: telling.noKubernetesLease ? nil : TellingOptions.leaseName(of: set),
+            writesEvents: !telling.noEvents
+        )
+    }
+
     /// Each right, also where the first one that is missing keeps the StatefulSet from being found.
     private func rights(_ name: String, _ check: Check, _ session: Session) async -> [Check.Finding] {
         do {
             let settings = servers.set.settings(session.environment)
             return try await withKubernetesClient(settings, logger: session.logger) { client in
                 let set = StatefulSet(namespace: client.namespace, name: name, uid: "", replicas: 0)
-                let rights = Check.ClusterRights(
-                    set: set,
-                    leaseName: telling.noKubernetesLease ? nil : TellingOptions.leaseName(of: set),
-                    writesEvents: !telling.noEvents
-                )
-                return await check.run(client, rights)
+                return await check.run(client, rights(for: set))
             }
         } catch {
             // Then the first finding says why.

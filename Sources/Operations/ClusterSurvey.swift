@@ -36,8 +36,11 @@ package struct ClusterSurvey: Sendable {
     }
 
     /// Whether members disagree about who owns what: after a failover they do, for as long as the gossip takes.
-    var disagrees: Bool {
-        views.dropFirst().contains { $0.topology.ownership != views[0].topology.ownership }
+    var disagrees: Bool { dissenter != nil }
+
+    /// The first member that sees other owners than the first one does.
+    private var dissenter: String? {
+        views.first { $0.topology.ownership != views[0].topology.ownership }?.member
     }
 
     /// What keeps a set of the cluster from being taken, as it stands now.
@@ -48,11 +51,7 @@ package struct ClusterSurvey: Sendable {
             }
         }
         if let mover = movers.first { return "\(mover) takes part in a slot migration" }
-        guard let first = views.first else { return nil }
-        for other in views.dropFirst() where other.topology.ownership != first.topology.ownership {
-            return "\(first.member) and \(other.member) do not agree on who owns which slots"
-        }
-        return nil
+        return dissenter.map { "\(views[0].member) and \($0) do not agree on who owns which slots" }
     }
 
     /// What is to be the same before a set is committed.

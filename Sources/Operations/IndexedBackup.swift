@@ -79,9 +79,10 @@ package struct IndexedBackup: Sendable {
                 run = try await plan(in: runs)
                 try requireSameCount(run)
             } catch {
-                // Where no pod of the Job has come further, nobody needs the lease.
-                if let found = try? await runs.plan(), found.count == part.count { throw error }
-                for lease in leases { lease.end() }
+                // Others of the Job may be at work under this lease, unless their set is committed.
+                if let found = try? await runs.plan(), (try? await committed(found)) != nil {
+                    for lease in leases { lease.end() }
+                }
                 throw error
             }
 

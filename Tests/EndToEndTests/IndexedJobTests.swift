@@ -148,7 +148,7 @@ struct IndexedJobTests {
         try await withTemporaryFolder { folder in
             let store = TestedStore.folder(folder)
             try await withShards(2) { shards in
-                for shard in shards { try await shard.command("CONFIG", "SET", "rdb-key-save-delay", 5_000_000) }
+                for shard in shards { try await shard.command("CONFIG", "SET", "rdb-key-save-delay", 30_000_000) }
                 try await Redoubt.withRunning(
                     Self.arguments(shards, store, count: 1, job: "01"),
                     environment: ["JOB_COMPLETION_INDEX": "0"]
@@ -160,6 +160,13 @@ struct IndexedJobTests {
                         ["backup", "--to", store.url, "--name", "many", "--endpoint", shards[0].url]
                     )
                     #expect(other.code == 11, "\(other.errors)")
+                    // A pod of the same Job that was given something else fails, and takes the lease from nobody.
+                    try await eventually("the plan is there", withinSeconds: 30) {
+                        try await store.keys().contains { $0.hasSuffix("/plan.json") } ? true : nil
+                    }
+                    let wrong = try await Self.run(1, of: 2, shards, store)
+                    #expect(wrong.code == 7, "\(wrong.errors)")
+                    #expect(try await store.keys().contains(".locks/many.json"))
                     process.kill(SIGTERM)
                     let ended = try await Redoubt.outcome(of: process)
                     try await store.expectSound(after: ended, code: 143, good: [])
