@@ -50,10 +50,9 @@ bench-shards: toolchain deps
 	bash Tests/shards.sh $(REDOUBT) $(SHARDS)
 
 # Four tests at a time: each has servers of its own, and deadlines that a starved machine would miss.
-# --skip-build: `swift test` alone would build everything again with -enable-testing, and so test another program than we ship.
 test: toolchain deps parts lint
 	$(SWIFT) build -c release --build-tests
-	$(SWIFT) test -c release --skip-build --disable-xctest --experimental-maximum-parallelization-width 4
+	bash Tests/suite.sh $(SWIFT)
 
 # Nothing is written into the repository: inputs that reach something new stay in .build-fuzz, for the next run.
 fuzz: $(FUZZER)

@@ -22,7 +22,7 @@ extension RedisEndpoint {
             url: RedisURL(host: host, port: port, usesTLS: tls != nil),
             credentials: password.map { RedisCredentials(user: user, password: Secret($0)) },
             tls: tls ?? RedisTLS(),
-            deadlines: RedisDeadlines(connectSeconds: 10, noProgressSeconds: noProgressSeconds)
+            deadlines: RedisDeadlines(connectSeconds: 60, noProgressSeconds: noProgressSeconds)
         )
     }
 
