@@ -3,7 +3,6 @@
 import ArgumentParser
 import Catalog
 import Failures
-import Kubernetes
 import Operations
 import RedisClient
 
@@ -39,12 +38,6 @@ struct FoundMembers: Sendable {
     let cluster: ClusterAccess?
 }
 
-/// The API server through which the members were found.
-struct ClusterAccess: Sendable {
-    let client: KubernetesClient
-    let set: StatefulSet
-}
-
 /// Makes the members of a run out of the options.
 struct MemberFactory: Sendable {
     let servers: ServerOptions
@@ -57,64 +50,25 @@ struct MemberFactory: Sendable {
         _ session: Session,
         _ body: @escaping @Sendable (FoundMembers) async throws -> Result
     ) async throws -> Result {
-        guard servers.set.usesAPI, let name = servers.set.statefulset else {
-            return try await body(try named(session))
-        }
-        let settings = servers.set.settings(session.environment)
-        return try await withKubernetesClient(settings, logger: session.logger) { client in
-            let found = try await StatefulSetMembers.find(
-                name,
-                in: client.namespace,
-                by: client,
-                container: servers.set.container,
-                port: Int(servers.set.port),
-                clusterDomain: servers.set.clusterDomain,
-                waitSeconds: servers.set.waitReady,
-                logger: session.logger
-            )
-            let endpoints = try servers.endpoints(of: found.members, session)
-            let members = try zip(found.members, endpoints).map { member, endpoint in
-                try self.member(member.name, endpoint, pod: member.pod, session)
-            }
-            return try await body(
+        try await servers.withServers(session) { found in
+            try await body(
                 FoundMembers(
-                    members: members,
-                    subjectName: "\(found.set.namespace).\(found.set.name)",
-                    source: Manifest.Source(
-                        kind: "statefulset",
-                        namespace: found.set.namespace,
-                        statefulSet: found.set.name
-                    ),
-                    cluster: ClusterAccess(client: client, set: found.set)
+                    members: try found.servers.map { try member($0, session) },
+                    subjectName: found.subjectName,
+                    source: found.source,
+                    cluster: found.cluster
                 )
             )
         }
     }
 
-    /// The members that the options name themselves: by URL, or by DNS.
-    private func named(_ session: Session) throws -> FoundMembers {
-        let endpoints = try servers.endpoints(session)
-        let names = servers.set.podNames.isEmpty ? uniqueMemberNames(endpoints) : servers.set.podNames
-        return FoundMembers(
-            members: try zip(names, endpoints).map { try member($0, $1, pod: nil, session) },
-            subjectName: servers.set.subjectName ?? endpoints.first?.subjectName ?? "",
-            source: servers.set.source,
-            cluster: nil
-        )
-    }
-
-    private func member(
-        _ name: String,
-        _ endpoint: RedisEndpoint,
-        pod: BackupMember.Pod?,
-        _ session: Session
-    ) throws -> BackupMember {
+    private func member(_ server: FoundServers.Server, _ session: Session) throws -> BackupMember {
         BackupMember(
-            name: name,
-            endpoint: endpoint,
-            source: try source(endpoint, session),
+            name: server.name,
+            endpoint: server.endpoint,
+            source: try source(server.endpoint, session),
             fitness: limits,
-            pod: pod
+            pod: server.pod
         )
     }
 }

@@ -15,12 +15,16 @@ enum AppendOnlySetting: String, Sendable, CaseIterable, ExpressibleByArgument {
 struct RestoreCommand: RunnableCommand {
     static let configuration = CommandConfiguration(
         commandName: "restore",
-        abstract: "Put a backup into the data directory of a server, before it starts.",
+        abstract: "Put a backup back: into a data directory, or into servers that run.",
         discussion: """
-            It ends in one of three ways. Restored: exit code 0. Nothing to restore, because a complete listing shows \
-            no \
-            backup of that name, or because the folder holds data already: exit code 0, and it says so. An error: any \
-            other exit code, the folder is as it was, and the server must not start.
+            With --data-dir, before the server starts, it ends in one of three ways. Restored: exit code 0. Nothing to \
+            restore, because a complete listing shows no backup of that name, or because the folder holds data \
+            already: exit code 0, and it says so. An error: any other exit code, the folder is as it was, and the \
+            server must not start.
+
+            With --endpoint or --statefulset, the servers run and are empty. Each is told to replicate this program, \
+            which sends it the snapshot from the store; then one of them becomes the primary, and the others follow it \
+            by partial synchronization. Run it again after any interruption: it goes on from what it finds.
             """
     )
 
@@ -28,12 +32,14 @@ struct RestoreCommand: RunnableCommand {
     var backup = "latest"
 
     @Option(help: ArgumentHelp("Data directory of the server that does not run yet.", valueName: "dir"))
-    var dataDir: String
+    var dataDir: String?
 
     @Option(help: "Member whose snapshot is restored. Otherwise the one that is furthest in the history they share.")
     var member: String?
 
-    @Flag(help: "Move data that is there to pre-restore-<id>/. Nothing is ever deleted.")
+    @Flag(
+        help: "With --data-dir, move data that is there to pre-restore-<id>/. With servers that run, it is lost."
+    )
     var replace = false
 
     @Option(help: "redis.conf of the server: says whether AOF is on, and how the files are called.")
@@ -70,15 +76,30 @@ struct RestoreCommand: RunnableCommand {
 
     @OptionGroup var proof: ReplayProofOptions
 
-    @Flag(help: "Say what would be done, and do nothing.")
+    @Flag(help: "Print the plan, and do nothing. Exit code 0 when it may go ahead, 8 when not.")
     var dryRun = false
 
+    @OptionGroup var plan: RestorePlanOptions
+
     @OptionGroup var source: SourceStoreOptions
+    @OptionGroup(title: "Servers") var servers: ServerOptions
+    @OptionGroup(title: "Restoring into servers") var serving: RestoreServersOptions
     @OptionGroup(title: "Output") var outputs: OutputOptions
+
+    func validate() throws {
+        guard (dataDir == nil) != servers.isEmpty else {
+            throw ValidationError("give a target: either --data-dir, or --endpoint or --statefulset")
+        }
+    }
 
     func execute() async throws -> ExitCode {
         let session = outputs.session()
-        let request = try await request()
+        guard let dataDir else { return try await intoServers(session) }
+        return try await into(dataDir, session)
+    }
+
+    private func into(_ dataDir: String, _ session: Session) async throws -> ExitCode {
+        let request = try await request(dataDir)
         let outcome = try await source.store.withStore(at: source.from, session) { store in
             let restore = RestoreDataDirectory(
                 request,
@@ -89,18 +110,21 @@ struct RestoreCommand: RunnableCommand {
             return try await session.progress.show { try await restore.run() }
         }
         let report = RestoreReport(outcome, dataDirectory: dataDir)
-        try session.result(report.text, report, verdict: report.text)
+        try session.result(report.text, report, verdict: report.sentence)
+        if case .wouldRestore(let manifest, let member, let plan) = outcome {
+            try plan.requireGo("\(member.member) of \(manifest.name)/\(manifest.id) into \(dataDir)")
+        }
         guard requireBackup, case .nothingToRestore = outcome else { return .done }
         throw Failure(.noSuchBackup, "restore into \(dataDir): there is no backup to restore (--require-backup)")
     }
 
-    private func request() async throws -> DataDirectoryRequest {
+    private func request(_ dataDir: String) async throws -> DataDirectoryRequest {
         let configuration: ServerConfiguration? =
             if let serverConfig { try await ServerConfiguration.load(path: serverConfig) } else { nil }
-        var target = try serverVersion.map(RestoreTargetServer.init(parsing:)) ?? RestoreTargetServer()
-        target.databases = configuration?.databases
-        target.ignoresObstacles = ignoreCompatibility
-        target.maxMemoryBytes = configuration?.maxMemoryBytes
+        var target = try serverVersion.map(RestoreTargetFacts.init(parsing:)) ?? RestoreTargetFacts()
+        if let configuration { target.apply(configuration) }
+        target.isAppendOnly = target.isAppendOnly ?? appendonly.map { $0 == .yes }
+        target.containerLimitBytes = plan.memoryLimitBytes
         return DataDirectoryRequest(
             reference: try BackupReference(backup),
             name: source.name,
@@ -113,7 +137,8 @@ struct RestoreCommand: RunnableCommand {
             owner: try owner.map(FileOwner.init(parsing:)),
             requestID: requestID,
             proof: proof.proof,
-            isDryRun: dryRun
+            isDryRun: dryRun,
+            ignoresCompatibility: ignoreCompatibility
         )
     }
 
@@ -129,7 +154,7 @@ struct RestoreCommand: RunnableCommand {
 
 /// How a restore ended, for people and for programs.
 private struct RestoreReport: Encodable {
-    /// `restored`, `would-restore`, `already-restored`, `left-alone` or `nothing-to-restore`.
+    /// `restored`, `would-restore`, `would-refuse`, `already-restored`, `left-alone` or `nothing-to-restore`.
     let outcome: String
     let dataDirectory: String
     var backup: String?
@@ -138,22 +163,25 @@ private struct RestoreReport: Encodable {
     var keys: UInt64?
     var files: [String]?
     var movedTo: String?
+    var plan: RestorePlan?
     var detail: String
 
     init(_ outcome: DataDirectoryOutcome, dataDirectory: String) {
         self.dataDirectory = dataDirectory
         switch outcome {
-        case .restored(let manifest, let member, let marker):
+        case .restored(let manifest, let member, let marker, let plan):
             self.outcome = "restored"
             backup = "\(manifest.name)/\(manifest.id)"
             files = marker.files
             movedTo = marker.archive
             detail = "\(marker.files.joined(separator: ", ")) in place, equal to the manifest"
+            self.plan = plan
             describe(member)
-        case .wouldRestore(let manifest, let member):
-            self.outcome = "would-restore"
+        case .wouldRestore(let manifest, let member, let plan):
+            self.outcome = plan.isGo ? "would-restore" : "would-refuse"
             backup = "\(manifest.name)/\(manifest.id)"
             detail = "nothing was done (--dry-run)"
+            self.plan = plan
             describe(member)
         case .alreadyRestored(let marker):
             self.outcome = "already-restored"
@@ -181,9 +209,15 @@ private struct RestoreReport: Encodable {
         keys = member.rdb?.keyCount
     }
 
+    /// With the plan, where nothing but that was asked for.
     var text: String {
+        guard outcome.hasPrefix("would-"), let plan else { return sentence }
+        return "\(sentence)\n\n\(RestorePlanText.text(plan))"
+    }
+
+    var sentence: String {
         switch outcome {
-        case "restored", "would-restore":
+        case "restored", "would-restore", "would-refuse":
             let size = "\(Quantity.count(keys ?? 0)) keys, \(Quantity.bytes(bytes ?? 0))"
             let moved = movedTo.map { "\nthe data from before is in \($0)/" } ?? ""
             return

@@ -92,6 +92,14 @@ struct ServerOptions: ParsableArguments, Sendable {
         return endpoints
     }
 
+    /// Another server, reached in the same way.
+    /// - Throws: `.usage`, `.configuration`.
+    func endpoint(url: String, _ session: Session) throws -> RedisEndpoint {
+        let endpoint = try endpoint(url, try password(session))
+        warn(about: [endpoint], session)
+        return endpoint
+    }
+
     private func endpoint(_ text: String, _ password: String?) throws -> RedisEndpoint {
         var url = try RedisURL(text)
         Redaction.learn(url.password?.value)

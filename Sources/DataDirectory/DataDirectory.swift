@@ -43,4 +43,10 @@ extension DataDirectory {
     package func inspect(names: DataFileNames = .standard) async throws -> Contents {
         try await BlockingCalls.run { [folder] in try Inspection(folder: folder, names: names).contents() }
     }
+
+    /// What is free there, in bytes.
+    /// - Throws: `.permissionDenied`, `.inputOutput`.
+    package func freeBytes() async throws -> Int64 {
+        try await BlockingCalls.run { [folder] in try folder.freeBytes() }
+    }
 }

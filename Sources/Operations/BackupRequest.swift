@@ -108,6 +108,8 @@ package struct BackupMember: Sendable {
         package let node: String?
         /// The memory limit of the server's container, in bytes.
         package let memoryLimitBytes: Int64?
+        /// The name that its headless Service gives it, where the set has one: its address changes, the name does not.
+        package let domainName: String?
         /// Why it cannot be spoken to: it is missing, pending, being deleted.
         package let absence: Failure?
         /// Looks again, after a failure: what is the matter with the pod, if anything.
@@ -116,11 +118,13 @@ package struct BackupMember: Sendable {
         package init(
             node: String?,
             memoryLimitBytes: Int64?,
+            domainName: String? = nil,
             absence: Failure? = nil,
             trouble: @escaping @Sendable () async -> String? = { nil }
         ) {
             self.node = node
             self.memoryLimitBytes = memoryLimitBytes
+            self.domainName = domainName
             self.absence = absence
             self.trouble = trouble
         }

@@ -43,18 +43,22 @@ package struct RestoreDataDirectory: Sendable {
             let member = try MemberChoice(manifest).member(named: request.member)
             if manifest.isPartial { logger.warning("\(manifest.name)/\(manifest.id) is partial: some members failed") }
 
-            // Can the server that will start there load it?
-            try request.target.requireAbleToLoad(member)
-
             // Is it still to be done? Restored once, it is not restored again at each start of the pod.
             let restore = try restoreRequest(manifest, member, contents)
-            if request.isDryRun { return try dryRun(restore, contents, manifest, member) }
+            if case .nothingToRestore(let reason) = try contents.decision(for: restore, path: request.path) {
+                return .nothing(reason, contents)
+            }
+
+            // Can the server that will start there load it, and what comes back of it?
+            let plan = try await plan(manifest, member, contents, directory)
+            if request.isDryRun { return .wouldRestore(manifest, member, plan) }
+            try plan.requireGo("\(member.member) of \(manifest.name)/\(manifest.id) into \(request.path)")
+            plan.log(to: logger)
 
             // Write it under a temporary name, prove it, and only then put it in place of what was there.
             switch try await restoreNow(restore, manifest, member, into: directory) {
-            case .restored(let marker, _): return .restored(manifest, member, marker)
-            case .nothingToRestore(.alreadyRestored(let marker)): return .alreadyRestored(marker)
-            case .nothingToRestore(.holdsData): return .leftAlone(contents)
+            case .restored(let marker, _): return .restored(manifest, member, marker, plan)
+            case .nothingToRestore(let reason): return .nothing(reason, contents)
             }
         }
     }
@@ -69,27 +73,34 @@ package struct RestoreDataDirectory: Sendable {
         defer { step.end() }
         return try await directory.withStagedRestore(restore) { staging in
             logger.info("restoring \(member.member) of \(manifest.name)/\(manifest.id) into \(request.path)")
-            try await catalog.withStoredBytes(of: member) { stored in
-                let scanner = RDBScanner(level: request.proof ?? member.provenLevel)
-                _ = try await SnapshotPipeline.replay(stored, of: member, by: scanner, progress: step) { chunks in
-                    for try await chunk in chunks { try await staging.write(chunk) }
+            try await DamagedSet.explaining(manifest, member, into: request.path, from: catalog) {
+                try await catalog.withStoredBytes(of: member) { stored in
+                    let scanner = RDBScanner(level: request.proof ?? member.provenLevel)
+                    _ = try await SnapshotPipeline.replay(stored, of: member, by: scanner, progress: step) { chunks in
+                        for try await chunk in chunks { try await staging.write(chunk) }
+                    }
                 }
             }
             _ = try await staging.swapIn()
         }
     }
 
-    private func dryRun(
-        _ restore: RestoreRequest,
-        _ contents: Contents,
+    private func plan(
         _ manifest: Manifest,
-        _ member: Manifest.Member
-    ) throws -> DataDirectoryOutcome {
-        switch try contents.decision(for: restore, path: request.path) {
-        case .restore: .wouldRestore(manifest, member)
-        case .nothingToRestore(.alreadyRestored(let marker)): .alreadyRestored(marker)
-        case .nothingToRestore(.holdsData): .leftAlone(contents)
-        }
+        _ member: Manifest.Member,
+        _ contents: Contents,
+        _ directory: DataDirectory
+    ) async throws -> RestorePlan {
+        RestorePlan.assess(
+            member,
+            of: manifest,
+            for: request.facts(contents, freeBytes: try await directory.freeBytes()),
+            allowing: .init(
+                ignoresCompatibility: request.ignoresCompatibility,
+                replacesData: request.mode != .freshOnly
+            ),
+            now: .now()
+        )
     }
 
     private func recover(_ directory: DataDirectory) async throws {
@@ -140,13 +151,20 @@ package struct RestoreDataDirectory: Sendable {
 
 /// How a restore into a data directory ended.
 package enum DataDirectoryOutcome: Sendable {
-    case restored(Manifest, Manifest.Member, RestoreMarker)
-    /// With `--dry-run`: it would have been.
-    case wouldRestore(Manifest, Manifest.Member)
+    case restored(Manifest, Manifest.Member, RestoreMarker, RestorePlan)
+    /// With `--dry-run`: what it would come to. The plan may be a no-go.
+    case wouldRestore(Manifest, Manifest.Member, RestorePlan)
     /// This very backup was restored there before.
     case alreadyRestored(RestoreMarker)
     /// The folder holds data.
     case leftAlone(Contents)
     /// A complete listing of the store shows no backup of that name; `others` are the names that have one.
     case nothingToRestore(others: [String])
+
+    static func nothing(_ reason: NothingToRestore, _ contents: Contents) -> DataDirectoryOutcome {
+        switch reason {
+        case .alreadyRestored(let marker): .alreadyRestored(marker)
+        case .holdsData: .leftAlone(contents)
+        }
+    }
 }

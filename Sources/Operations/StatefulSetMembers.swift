@@ -128,6 +128,7 @@ package struct StatefulSetMembers: Sendable {
             pod: BackupMember.Pod(
                 node: pod?.node,
                 memoryLimitBytes: server.isGuess ? nil : container?.spec.memoryLimitBytes ?? spec?.memoryLimitBytes,
+                domainName: domainName,
                 absence: absence,
                 trouble: { await change(of: pod, name, spec, in: set, by: client) }
             )

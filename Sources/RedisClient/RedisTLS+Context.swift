@@ -40,7 +40,7 @@ extension RedisTLS {
         }
     }
 
-    private func trustRoots() throws -> NIOSSLTrustRoots {
+    fileprivate func trustRoots() throws -> NIOSSLTrustRoots {
         switch authorities {
         case .system:
             return .default
@@ -55,7 +55,7 @@ extension RedisTLS {
         }
     }
 
-    private static func certificates(file: String) throws -> [NIOSSLCertificate] {
+    fileprivate static func certificates(file: String) throws -> [NIOSSLCertificate] {
         do {
             return try NIOSSLCertificate.fromPEMFile(file)
         } catch {
@@ -63,7 +63,7 @@ extension RedisTLS {
         }
     }
 
-    private static func privateKey(file: String) throws -> NIOSSLPrivateKey {
+    fileprivate static func privateKey(file: String) throws -> NIOSSLPrivateKey {
         do {
             return try NIOSSLPrivateKey(file: file, format: .pem)
         } catch {
@@ -81,5 +81,53 @@ extension RedisTLS {
     func verifiedName(for url: RedisURL) -> String? {
         let name = serverName ?? url.host ?? ""
         return name.isEmpty || (try? SocketAddress(ipAddress: name, port: 0)) != nil ? nil : name
+    }
+}
+
+/// How TLS is spoken with a replica that connects to us: with the certificate of a server, and verifying that of the
+/// replica.
+package struct SeedTLS: Sendable, Hashable {
+    /// What is shown to the replica, whose `tls-ca-cert-file` must vouch for it.
+    package var certificate: RedisTLS.ClientCertificate
+    /// Whose signature on the certificate of the replica is trusted; the replica shows its `tls-cert-file`.
+    package var authorities: RedisTLS.Authorities
+    /// Accepts a replica without a certificate, or with any.
+    package var skipsVerification: Bool
+
+    package init(
+        certificate: RedisTLS.ClientCertificate,
+        authorities: RedisTLS.Authorities = .system,
+        skipsVerification: Bool = false
+    ) {
+        self.certificate = certificate
+        self.authorities = authorities
+        self.skipsVerification = skipsVerification
+    }
+
+    /// - Throws: `.configuration` naming the file that cannot be used.
+    func context() async throws -> NIOSSLContext {
+        // Reading files blocks.
+        try await NIOThreadPool.singleton.runIfActive { try blockingContext() }
+    }
+
+    private func blockingContext() throws -> NIOSSLContext {
+        let chain = try RedisTLS.certificates(file: certificate.certificateFile)
+        var configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: chain.map { .certificate($0) },
+            privateKey: .privateKey(try RedisTLS.privateKey(file: certificate.keyFile))
+        )
+        configuration.minimumTLSVersion = .tlsv12
+        // A replica is known by its address; its certificate is for a name that cannot be told from here.
+        configuration.certificateVerification = skipsVerification ? .none : .noHostnameVerification
+        configuration.trustRoots = try RedisTLS(authorities: authorities).trustRoots()
+        do {
+            return try NIOSSLContext(configuration: configuration)
+        } catch {
+            throw Failure(
+                .configuration,
+                "set up TLS for the server that is restored: the certificate and its key do not go together",
+                cause: error
+            )
+        }
     }
 }

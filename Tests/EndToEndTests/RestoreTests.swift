@@ -171,6 +171,8 @@ struct RestoreTests {
             }
             let outcome = try await rig.restore()
             #expect(outcome.code == 4, "\(outcome.errors)")
+            // It says what was restored from where, and what to type next.
+            #expect(outcome.errors.contains("demo/\(rig.id)") && outcome.errors.contains("redoubt "))
             let files = try rig.files()
             #expect(files.isEmpty)
             let verify = try await Redoubt.run("verify", "--from", rig.store.url)
@@ -211,6 +213,52 @@ struct RestoreTests {
             let files = try rig.files()
             #expect(files.isEmpty)
         }
+    }
+
+    /// The plan says what would be, touches nothing, and its exit code is its verdict; a restore begins with it.
+    @Test func aDryRunPrintsThePlanAndTouchesNothing() async throws {
+        try await withRig { rig in
+            let good = try await rig.restore("--dry-run", "--server-version", "7.0.15", "--memory-limit", "1Gi")
+            #expect(good.code == 0, "\(good.errors)")
+            for word in ["CHECK", "VERDICT", "rdb-version", "databases", "memory", "container 1.0 GiB", "acl"] {
+                #expect(good.output.contains(word), "\(word) in \(good.output)")
+            }
+            let bad = try await rig.restore(
+                "--dry-run",
+                "--server-version",
+                "6.2",
+                "--memory-limit",
+                "100Ki",
+                "--output",
+                "json"
+            )
+            #expect(bad.code == 8 && bad.errors.contains("--ignore-compatibility"), "\(bad.errors)")
+            let report = try JSONDecoder().decode(PlannedRestore.self, from: Data(bad.outputBytes))
+            #expect(report.outcome == "would-refuse" && report.plan.verdict == "no-go")
+            let refused = report.plan.rows.filter { $0.verdict == "no-go" }.map(\.check)
+            #expect(refused == ["rdb-version", "functions", "memory"])
+            let files = try rig.files()
+            #expect(files.isEmpty)
+            let restored = try await rig.restore("--output", "json")
+            #expect(restored.code == 0 && restored.errors.contains("plan: rdb-version"), "\(restored.errors)")
+            let done = try JSONDecoder().decode(PlannedRestore.self, from: Data(restored.outputBytes))
+            #expect(done.outcome == "restored" && done.plan.verdict == "warning")
+        }
+    }
+
+    private struct PlannedRestore: Decodable {
+        struct Plan: Decodable {
+            let verdict: String
+            let rows: [Row]
+        }
+
+        struct Row: Decodable {
+            let check: String
+            let verdict: String
+        }
+
+        let outcome: String
+        let plan: Plan
     }
 
     /// 56: a server that runs there would save over the restore when it stops.

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Failures
+import Logging
+import RedisClient
+import RedisProtocol
+
+/// Brings servers that hold one snapshot together again: a primary, and replicas that continue from it.
+struct ReplicationReunion: Sendable {
+    let plan: RestoreServersPlan
+    /// How long a server may take to follow its primary, or to rewrite its append-only file.
+    let settleSeconds: Double
+    let logger: Logger
+
+    private static let interval = Duration.milliseconds(50)
+
+    /// Makes the primary-to-be the primary. It holds the snapshot, counted; from now on it takes writes.
+    func promote() async throws {
+        guard let target = plan.primary, target.state != .promoted || target.needsSnapshot else { return }
+        try await withRedisConnection(target.look.server.endpoint) { connection in
+            try await connection.replicateNobody()
+            guard try await TargetState.continues(plan.header, connection.info()) else {
+                throw Failure(
+                    .memberChanged,
+                    "promote \(target.name): it does not go on from the snapshot; something else changed its role",
+                    hint: "A Sentinel or an operator? Stop it, and restore again."
+                )
+            }
+        }
+        logger.info("\(target.name) is the primary")
+    }
+
+    /// Lets each of the others follow the primary, one after the other: then it is plain what each of them cost, and
+    /// the primary never has two to send everything to.
+    func rejoin(into outcome: inout RestoreServersOutcome) async throws {
+        guard let look = plan.rejoined ?? plan.primary?.look else { return }
+        let primary = look.server
+        for target in plan.targets where !target.isPrimary {
+            guard let server = outcome.servers.first(where: { $0.name == target.name }), server.failure == nil else {
+                continue
+            }
+            guard target.state != .rejoined || target.needsSnapshot else { continue }
+            let before = try await info(primary)
+            do {
+                try await withRedisConnection(target.look.server.endpoint) { connection in
+                    try await connection.replicate(host: look.address.host, port: look.address.port)
+                }
+                try await online(target.look.server, under: primary)
+            } catch {
+                let failure = Failure(wrapping: error, attempting: "let \(target.name) follow \(primary.name)")
+                logger.error("\(failure)")
+                outcome.update(target.name) { $0.failure = failure }
+                continue
+            }
+            let after = try await info(primary)
+            let full = (after.fullSyncCount ?? 0) - (before.fullSyncCount ?? 0)
+            let partial = (after.partialSyncCount ?? 0) - (before.partialSyncCount ?? 0)
+            outcome.fullSyncs += full
+            outcome.partialSyncs += partial
+            let isPartial = partial > 0 && full == 0
+            let ahead = max(0, (before.replicationOffset ?? 0) - plan.header.offset)
+            outcome.update(target.name) {
+                $0.rejoin = .init(kind: isPartial ? "partial" : "full", bytes: isPartial ? ahead : nil)
+            }
+            logger.info("\(target.name) follows \(primary.name) by \(isPartial ? "partial" : "full") synchronization")
+            if !isPartial {
+                outcome.warnings.append(
+                    "\(target.name) was sent everything again: \(primary.name) could not go on from the snapshot"
+                )
+            }
+        }
+        if let failure = outcome.onlyFailure { throw failure }
+    }
+
+    /// Whether all of it holds: every server online and as far as its primary, its append-only file rewritten, and
+    /// nothing lost.
+    func prove(into outcome: inout RestoreServersOutcome) async throws {
+        guard let primary = plan.rejoined?.server ?? plan.primary?.look.server else { return }
+        for target in plan.targets {
+            guard outcome.servers.first(where: { $0.name == target.name })?.failure == nil else { continue }
+            do {
+                if !target.isPrimary { try await caughtUp(target.look.server, with: primary) }
+                try await persisted(target.look.server)
+            } catch {
+                let failure = Failure(wrapping: error, attempting: "prove that \(target.name) is restored")
+                outcome.update(target.name) { $0.failure = failure }
+            }
+        }
+        if plan.rejoined == nil, let target = plan.primary {
+            let info = try await info(target.look.server)
+            let keys = UInt64(clamping: info.keyCount)
+            let expected = plan.member.rdb?.keyCount ?? 0
+            let expires = plan.member.rdb?.expires ?? 0
+            if keys < expected &- min(expires, expected) {
+                outcome.warnings.append(
+                    "\(target.name) holds \(keys) keys; the snapshot has \(expected), of which \(expires) can expire"
+                )
+            }
+            if let evicted = info.evictedKeys, evicted > (target.look.info.evictedKeys ?? 0) {
+                outcome.warnings.append("\(target.name) evicted keys: its maxmemory is too small for the snapshot")
+            }
+        }
+        if let failure = outcome.onlyFailure { throw failure }
+    }
+}
+
+extension ReplicationReunion {
+    private func info(_ server: RestoreServer) async throws -> ServerInfo {
+        try await withRedisConnection(server.endpoint) { try await $0.info("all") }
+    }
+
+    private func online(_ replica: RestoreServer, under primary: RestoreServer) async throws {
+        try await until(settleSeconds, "wait until \(replica.name) follows \(primary.name)") {
+            let info = try await info(replica)
+            guard info.role == .replica, info.primaryLinkIsUp == true, !info.isLoading else {
+                return "its link is down"
+            }
+            return nil
+        }
+    }
+
+    private func caughtUp(_ replica: RestoreServer, with primary: RestoreServer) async throws {
+        let goal = try await info(primary).replicationOffset ?? 0
+        try await until(settleSeconds, "wait until \(replica.name) is as far as \(primary.name)") {
+            let info = try await info(replica)
+            guard info.primaryLinkIsUp == true else { return "its link is down" }
+            let reached = info.replicationOffset ?? 0
+            return reached >= goal ? nil : "it is \(goal - reached) bytes behind"
+        }
+    }
+
+    /// A server with an append-only file writes it anew after it has loaded a snapshot (redis src/replication.c,
+    /// `restartAOFAfterSYNC`); until then a restart would lose what was restored.
+    private func persisted(_ server: RestoreServer) async throws {
+        try await until(settleSeconds, "wait until \(server.name) has written its append-only file") {
+            let info = try await info(server)
+            guard info.isAOFEnabled == true else { return nil }
+            if info.isRewritingAOF || info.isAOFRewriteScheduled { return "it is still writing" }
+            return info.lastAOFRewriteSucceeded == false ? "the last try failed; its log says why" : nil
+        }
+    }
+
+    /// Asks again and again until nothing is missing.
+    /// - Throws: `.timeout` with what was missing at last.
+    private func until(_ seconds: Double, _ attempt: String, _ missing: () async throws -> String?) async throws {
+        let clock = ContinuousClock()
+        let deadline = clock.now.advanced(by: .seconds(seconds))
+        while let reason = try await missing() {
+            guard clock.now < deadline else {
+                throw Failure(
+                    .timeout,
+                    "\(attempt): after \(Int(seconds)) s \(reason)",
+                    hint: "Restoring again goes on from here. --settle-timeout waits longer."
+                )
+            }
+            try await clock.sleep(for: Self.interval)
+        }
+    }
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Catalog
+import Failures
+import RedisClient
+import RedisProtocol
+
+/// What a restore into running servers would do, and whether it may. Pure.
+package struct RestoreServersPlan: Sendable {
+    /// One server.
+    package struct Target: Sendable {
+        package let look: TargetSurvey.Look
+        package let state: TargetState
+        /// Whether the snapshot is sent to it.
+        package let needsSnapshot: Bool
+        /// Whether it becomes the primary.
+        package let isPrimary: Bool
+        /// Whether it can load the snapshot.
+        package let plan: RestorePlan
+
+        var name: String { look.server.name }
+
+        /// Whether the server drops what it holds before the snapshot is whole (`repl-diskless-load` of 8.0).
+        var losesDataAtFirstByte: Bool {
+            look.info.keyCount > 0 && ["flush-before-load", "always"].contains(look.settings?["repl-diskless-load"])
+        }
+    }
+
+    /// What keeps the set as a whole from being restored.
+    package struct Obstacle: Sendable, Hashable {
+        package let server: String
+        package let detail: String
+        /// The flag that restores all the same.
+        package let override: String?
+    }
+
+    package let manifest: Manifest
+    package let member: Manifest.Member
+    /// The point in history at which the snapshot stands.
+    package let header: SeedHeader
+    package let targets: [Target]
+    /// The primary outside of the targets that they rejoin.
+    package let rejoined: TargetSurvey.Look?
+    /// Whether what rejoins it may continue from the snapshot; `nil` without such a primary.
+    package let rejoinIsPartial: Bool?
+    package let obstacles: [Obstacle]
+
+    /// The target that becomes the primary; `nil` when they rejoin another one.
+    package var primary: Target? { targets.first(where: \.isPrimary) }
+
+    init(
+        _ manifest: Manifest,
+        _ member: Manifest.Member,
+        _ survey: TargetSurvey,
+        _ rejoined: TargetSurvey.Look?,
+        for request: RestoreServersRequest
+    ) throws {
+        guard let snapshot = member.rdb else {
+            throw Failure(.noSuchBackup, "restore \(member.member): the set holds no snapshot of it")
+        }
+        let header = try Self.header(member, snapshot)
+        let continued = survey.looks.map(\.info) + (rejoined.map { [$0.info] } ?? [])
+        let histories = Set(continued.filter { TargetState.continues(header, $0) }.compactMap(\.replicationID))
+        let states = survey.looks.map {
+            TargetState($0.info, snapshot: header, keys: snapshot.keyCount, continued: histories)
+        }
+        let primary =
+            rejoined == nil ? try Self.primary(survey, states, named: request.primary) : nil
+        self.manifest = manifest
+        self.member = member
+        self.header = header
+        self.rejoined = rejoined
+        rejoinIsPartial = rejoined.map { Self.covers($0.info, header) }
+        targets = zip(survey.looks, states).map { look, state in
+            let needsSnapshot = state.needsSnapshot(replaces: request.replaces)
+            var facts = look.facts
+            // What is there already is the snapshot itself, or what went on from it.
+            if !needsSnapshot { facts.keysHeld = 0 }
+            return Target(
+                look: look,
+                state: state,
+                needsSnapshot: needsSnapshot,
+                isPrimary: look.server.name == primary,
+                plan: RestorePlan.assess(
+                    member,
+                    of: manifest,
+                    for: facts,
+                    allowing: .init(
+                        ignoresCompatibility: request.ignoresObstacles,
+                        replacesData: request.replaces
+                    ),
+                    now: .now()
+                )
+            )
+        }
+        obstacles = Self.obstacles(survey, states, rejoined, snapshot, request)
+    }
+
+    /// A snapshot without a place in a history is given one of its own, the same in each run, so that whoever gets it
+    /// shares a history.
+    private static func header(_ member: Manifest.Member, _ snapshot: Manifest.Snapshot) throws -> SeedHeader {
+        guard let replication = member.replication else {
+            return try SeedHeader(replicationID: String(snapshot.sha256.prefix(40)), offset: 1)
+        }
+        return try SeedHeader(replicationID: replication.id, offset: replication.offset)
+    }
+
+    /// The one that was named; or that was promoted already; or that the others follow; or the first one.
+    private static func primary(_ survey: TargetSurvey, _ states: [TargetState], named name: String?) throws -> String {
+        let names = survey.looks.map(\.server.name)
+        if let name {
+            guard names.contains(name) else {
+                throw Failure(
+                    .usage,
+                    "make \(name) the primary: it is not among the servers that are restored",
+                    hint: "Give one of these with --primary: \(names.joined(separator: ", "))."
+                )
+            }
+            return name
+        }
+        let promoted = zip(names, states).first { $0.1 == .promoted }?.0
+        let followed = survey.looks.first { $0.info.role == .primary && ($0.info.connectedReplicaCount ?? 0) > 0 }
+        guard let first = promoted ?? followed?.server.name ?? names.first else {
+            throw Failure(.usage, "restore into running servers: none is named")
+        }
+        return first
+    }
+
+    /// Whether a primary can go on from the snapshot with a replica (redis src/replication.c,
+    /// `masterTryPartialResync`).
+    private static func covers(_ info: ServerInfo, _ header: SeedHeader) -> Bool {
+        let isHistory =
+            info.replicationID == header.replicationID
+            || (info.secondReplicationID == header.replicationID
+                && header.offset + 1 <= info.secondReplicationOffset ?? -1)
+        guard isHistory, info.hasReplicationBacklog == true,
+            let first = info.integer("repl_backlog_first_byte_offset"),
+            let length = info.integer("repl_backlog_histlen")
+        else { return false }
+        return header.offset + 1 >= first && header.offset + 1 <= first + length
+    }
+}
+
+extension RestoreServersPlan {
+    private static func obstacles(
+        _ survey: TargetSurvey,
+        _ states: [TargetState],
+        _ rejoined: TargetSurvey.Look?,
+        _ snapshot: Manifest.Snapshot,
+        _ request: RestoreServersRequest
+    ) -> [Obstacle] {
+        let addresses = Set(survey.looks.map(\.address))
+        let runIDs = Set(survey.looks.compactMap(\.info.runID))
+        var obstacles: [Obstacle] = []
+        func add(_ look: TargetSurvey.Look, _ detail: String, _ override: String?) {
+            obstacles.append(Obstacle(server: look.server.name, detail: detail, override: override))
+        }
+        for (look, state) in zip(survey.looks, states) {
+            if look.info.mode == .cluster {
+                add(
+                    look,
+                    "it is a node of a cluster, and those replicate nobody but each other; restore with --data-dir",
+                    nil
+                )
+            }
+            if look.isWatchedBySentinel == true, !request.ignoresSentinel,
+                state.needsSnapshot(replaces: request.replaces)
+            {
+                add(
+                    look,
+                    "Sentinel watches it, and would fail over in the middle; stop the Sentinels",
+                    "--ignore-sentinel"
+                )
+            }
+            let isHeld = look.info.role == .replica && look.info.primaryLinkIsUp == true
+            if isHeld, rejoined == nil, !request.detaches, state != .rejoined, let followed = look.info.formerPrimary,
+                !addresses.contains(followed), !Self.isAmong(followed, survey)
+            {
+                add(look, "it follows \(followed), which is not restored; --rejoin lets it go on so", "--detach")
+            }
+        }
+        if runIDs.count < survey.looks.count, runIDs.count > 0, !survey.looks.contains(where: { $0.info.runID == nil })
+        {
+            obstacles.append(
+                Obstacle(server: "the set", detail: "two of the names lead to the same server", override: nil)
+            )
+        }
+        if states.filter({ $0 == .promoted }).count > 1, !request.replaces {
+            obstacles.append(
+                Obstacle(
+                    server: "the set",
+                    detail: "two servers are primaries that go on from the snapshot",
+                    override: nil
+                )
+            )
+        }
+        if let rejoined, rejoined.info.role != .primary {
+            add(rejoined, "it is no primary", nil)
+        }
+        if let rejoined, rejoined.info.keyCount == 0, snapshot.keyCount > 0, !request.allowsEmptyPrimary {
+            add(rejoined, "it holds nothing, and whoever rejoins it would lose everything", "--allow-empty-primary")
+        }
+        return obstacles
+    }
+
+    /// Whether an address is that of one of the servers, by the address that it is connected to or its own port.
+    private static func isAmong(_ address: ServerAddress, _ survey: TargetSurvey) -> Bool {
+        survey.looks.contains { look in
+            look.remoteAddress == address.host && Int64(address.port) == look.info.port
+                || look.server.pod != nil && address.host.hasPrefix("\(look.server.name).")
+        }
+    }
+
+    /// Whether nothing keeps it from being done.
+    package var isGo: Bool {
+        obstacles.isEmpty && targets.allSatisfy { !$0.needsSnapshot || $0.plan.isGo }
+    }
+
+    /// - Throws: `.guardRefused` with everything that keeps it from being done, and the flags that override it.
+    package func requireGo() throws {
+        let refused = targets.filter { $0.needsSnapshot && !$0.plan.isGo }
+        let rows = refused.flatMap { target in
+            target.plan.rows(.noGo).map { Obstacle(server: target.name, detail: $0.detail, override: $0.override) }
+        }
+        let all = obstacles + rows
+        guard !all.isEmpty else { return }
+        let flags = Set(all.compactMap(\.override)).sorted()
+        throw Failure(
+            .guardRefused,
+            "restore \(manifest.name)/\(manifest.id): nothing was touched: "
+                + all.map { "\($0.server): \($0.detail)" }.joined(separator: "; "),
+            hint: all.allSatisfy { $0.override != nil }
+                ? "\(flags.joined(separator: " ")) \(flags.count == 1 ? "restores" : "together restore") all the same."
+                : "Change what is named; --dry-run shows the whole table without touching anything."
+        )
+    }
+
+    /// What will be done, one line a server.
+    package var lines: [String] {
+        targets.map { target in
+            let what =
+                switch target.state {
+                case .fresh: "is fresh"
+                case .seeded: "holds the snapshot already"
+                case .promoted: "goes on from the snapshot already"
+                case .rejoined: "follows the restored primary already"
+                case .holdsData(let keys): "holds \(keys) keys"
+                }
+            let end =
+                target.isPrimary ? "becomes the primary" : "follows \(rejoined?.server.name ?? primary?.name ?? "")"
+            return "\(target.name) \(what), \(target.needsSnapshot ? "takes the snapshot, " : "")\(end)"
+        }
+    }
+}
