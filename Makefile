@@ -2,7 +2,7 @@
 #
 # The only door. `make test` is what CI runs; on a bare Debian 12 with Swift 6.2 or later it installs what it needs.
 
-.PHONY: help demo test fuzz fuzz-seeds fuzz-merge bench bench-shards check fmt lint docs build deps parts clean toolchain
+.PHONY: help demo test fuzz fuzz-seeds fuzz-merge bench bench-restore bench-shards check fmt lint docs build deps parts clean toolchain
 .DEFAULT_GOAL := help
 
 SWIFT ?= swift
@@ -25,6 +25,7 @@ help:
 	@echo 'make test    everything that CI runs: lint, build, all tests'
 	@echo 'make fuzz    hostile input: libFuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS) (Tests/Fuzz/README.md)'
 	@echo 'make bench   what a backup costs, beside the standard tools'
+	@echo 'make bench-restore  a wiped set of three brought back, beside what is done by hand'
 	@echo 'make bench-shards  what SHARDS=$(SHARDS) servers cost in one run, one at a time and eight at a time'
 	@echo 'make check   the quick gate: lint, build, architecture'
 	@echo 'make fmt     format the sources'
@@ -43,6 +44,11 @@ bench: toolchain deps parts
 	@$(call install,time)
 	$(SWIFT) build -c release --product redoubt
 	bash Tests/bench.sh $(REDOUBT) $(ROUNDS)
+
+bench-restore: toolchain deps
+	@$(call install,$(DEMO_PACKAGES) python3)
+	$(SWIFT) build -c release --product redoubt
+	bash Tests/restore.sh $(REDOUBT) $(ROUNDS)
 
 bench-shards: toolchain deps
 	@$(call install,$(DEMO_PACKAGES) time procps)

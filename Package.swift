@@ -167,8 +167,8 @@ let package = Package(
         tests(
             "OperationsTests",
             [
-                "Operations", "Catalog", "Compression", "Kubernetes", "ObjectStorage", "RedisClient", "RedisProtocol",
-                "Failures", "TestParts", logging,
+                "Operations", "Catalog", "Compression", "DataDirectory", "Kubernetes", "ObjectStorage", "RedisClient",
+                "RedisProtocol", "Failures", "TestParts", logging,
             ]
         ),
         tests("CommandsTests", ["Commands", "Failures", "TestParts", argumentParser]),

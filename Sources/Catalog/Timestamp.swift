@@ -16,6 +16,9 @@ package struct Timestamp: Sendable, Hashable, Comparable, Codable, CustomStringC
         Timestamp(secondsSince1970: Int64(Date().timeIntervalSince1970))
     }
 
+    /// The same in milliseconds since 1970, which expiries are measured in.
+    package static func millisecondsNow() -> Int64 { Int64(Date().timeIntervalSince1970 * 1000) }
+
     /// Reads `2026-11-22T15:30:00Z`, or `nil`.
     package init?(_ text: String) {
         guard let date = try? Date.ISO8601FormatStyle().parse(text) else { return nil }

@@ -18,8 +18,8 @@ enum Confirmation {
         guard isatty(STDIN_FILENO) == 1, Console.errorsGoToTerminal else {
             throw Failure(
                 .guardRefused,
-                "\(question): nobody is there to be asked, and nothing was touched: "
-                    + lines.joined(separator: "; "),
+                "\(question): nobody is there to be asked, and nothing was touched"
+                    + (lines.isEmpty ? "" : ": \(lines.joined(separator: "; "))"),
                 hint: "--yes goes on without asking; --dry-run shows what would be done."
             )
         }

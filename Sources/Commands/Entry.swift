@@ -93,7 +93,8 @@ package enum Entry {
         } catch let interrupted as SignalWatch.Interrupted {
             let failure = Failure(
                 .interrupted,
-                "ended by signal \(interrupted.signal); nothing was left half-made"
+                "ended by signal \(interrupted.signal); "
+                    + (interrupted.leavesBehind ?? "nothing was left half-made")
             )
             code = report(failure, asJSON: asJSON, exitCode: interrupted.exitCode)
             ending = failure

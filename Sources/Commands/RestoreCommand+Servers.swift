@@ -33,7 +33,7 @@ extension RestoreCommand {
             if case .holdsData = target.state { return target.needsSnapshot }
             return false
         }
-        guard !serving.yes, plan.targets.count > 1 || losesData else { return }
+        guard !yes, plan.targets.count > 1 || losesData else { return }
         try await Confirmation.ask(
             plan.lines,
             question: "restore \(plan.manifest.name)/\(plan.manifest.id) into \(plan.targets.count) servers"
@@ -53,6 +53,7 @@ extension RestoreCommand {
         request.parallel = serving.parallel
         request.proof = proof.proof
         request.settleSeconds = serving.settleTimeout
+        request.expiries = ttl.ttl
         request.replaces = replace
         request.detaches = serving.detach
         request.ignoresSentinel = serving.ignoreSentinel
@@ -63,8 +64,7 @@ extension RestoreCommand {
     }
 
     private func rejoined(_ session: Session) throws -> RestoreServer? {
-        guard let url = serving.rejoin else { return nil }
-        let endpoint = try servers.endpoint(url: url, session)
+        guard let endpoint = try servers.endpoints(serving.rejoin.map { [$0] } ?? [], session).first else { return nil }
         return try server(.init(name: endpoint.memberName, endpoint: endpoint, pod: nil), isAlone: false)
     }
 

@@ -20,27 +20,42 @@ struct RestoreCommand: RunnableCommand {
             With --data-dir, before the server starts, it ends in one of three ways. Restored: exit code 0. Nothing to \
             restore, because a complete listing shows no backup of that name, or because the folder holds data \
             already: exit code 0, and it says so. An error: any other exit code, the folder is as it was, and the \
-            server must not start.
+            server must not start. With --guard, for an init container, it waits for a store that cannot be reached, \
+            and never moves data.
 
             With --endpoint or --statefulset, the servers run and are empty. Each is told to replicate this program, \
             which sends it the snapshot from the store; then one of them becomes the primary, and the others follow it \
             by partial synchronization. Run it again after any interruption: it goes on from what it finds.
+
+            With --keys and --endpoint, the keys of the backup that match are written to a running server, which keeps \
+            all others. Exit code 3: some were there already and were left alone; --replace overwrites those.
             """
     )
 
     @Argument(help: "latest, an id, or NAME/ID.")
     var backup = "latest"
 
-    @Option(help: ArgumentHelp("Data directory of the server that does not run yet.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp(
+            "Data directory of the server that does not run yet; with --via volumes, the one in its container.",
+            valueName: "dir"
+        )
+    )
     var dataDir: String?
 
     @Option(help: "Member whose snapshot is restored. Otherwise the one that is furthest in the history they share.")
     var member: String?
 
     @Flag(
-        help: "With --data-dir, move data that is there to pre-restore-<id>/. With servers that run, it is lost."
+        help: """
+            With --data-dir, move data that is there to pre-restore-<id>/; nothing is deleted. With --keys, overwrite \
+            keys. With servers that run, what they hold is lost.
+            """
     )
     var replace = false
+
+    @Flag(help: "Move data without keys out of the way, as a server leaves it that started empty; no other.")
+    var replaceEmpty = false
 
     @Option(help: "redis.conf of the server: says whether AOF is on, and how the files are called.")
     var serverConfig: String?
@@ -74,12 +89,22 @@ struct RestoreCommand: RunnableCommand {
     )
     var requireBackup = false
 
+    @Flag(help: "Fail with exit code 8 when the folder holds data, instead of leaving it alone.")
+    var requireFresh = false
+
     @OptionGroup var proof: ReplayProofOptions
+    @OptionGroup var ttl: TTLOptions
+
+    @Flag(name: .shortAndLong, help: "Do not ask before servers are restored that are several, or hold data, or stop.")
+    var yes = false
 
     @Flag(help: "Print the plan, and do nothing. Exit code 0 when it may go ahead, 8 when not.")
     var dryRun = false
 
     @OptionGroup var plan: RestorePlanOptions
+    @OptionGroup(title: "Guard") var holding: GuardOptions
+    @OptionGroup(title: "Some keys only") var selective: SelectiveOptions
+    @OptionGroup(title: "Volumes of a StatefulSet") var volumes: VolumeRestoreOptions
 
     @OptionGroup var source: SourceStoreOptions
     @OptionGroup(title: "Servers") var servers: ServerOptions
@@ -87,19 +112,25 @@ struct RestoreCommand: RunnableCommand {
     @OptionGroup(title: "Output") var outputs: OutputOptions
 
     func validate() throws {
+        guard selective.isEmpty else { return try validateKeys() }
+        if volumes.via != nil { return try volumes.validate(with: self) }
         guard (dataDir == nil) != servers.isEmpty else {
             throw ValidationError("give a target: either --data-dir, or --endpoint or --statefulset")
         }
+        if holding.guard && replace { throw ValidationError("--guard never moves data: leave --replace out") }
     }
 
     func execute() async throws -> ExitCode {
         let session = outputs.session()
+        guard selective.isEmpty else { return try await restoreKeys(session) }
+        guard volumes.via == nil else { return try await restoreVolumes(session) }
         guard let dataDir else { return try await intoServers(session) }
         return try await into(dataDir, session)
     }
 
     private func into(_ dataDir: String, _ session: Session) async throws -> ExitCode {
         let request = try await request(dataDir)
+        if holding.guard { return try await runGuard(request, session) }
         let outcome = try await source.store.withStore(at: source.from, session) { store in
             let restore = RestoreDataDirectory(
                 request,
@@ -109,10 +140,27 @@ struct RestoreCommand: RunnableCommand {
             )
             return try await session.progress.show { try await restore.run() }
         }
-        let report = RestoreReport(outcome, dataDirectory: dataDir)
+        return try finish(outcome, in: dataDir, session)
+    }
+
+    /// Says how it ended, and whether that is as it was asked for.
+    func finish(
+        _ outcome: DataDirectoryOutcome,
+        in dataDir: String,
+        remarks: [String] = [],
+        _ session: Session
+    ) throws -> ExitCode {
+        let report = RestoreReport(outcome, dataDirectory: dataDir, remarks: remarks)
         try session.result(report.text, report, verdict: report.sentence)
         if case .wouldRestore(let manifest, let member, let plan) = outcome {
             try plan.requireGo("\(member.member) of \(manifest.name)/\(manifest.id) into \(dataDir)")
+        }
+        if requireFresh, case .leftAlone = outcome {
+            throw Failure(
+                .guardRefused,
+                "restore into \(dataDir): it holds data (--require-fresh)",
+                hint: "--replace moves it to pre-restore-<id>/ and restores."
+            )
         }
         guard requireBackup, case .nothingToRestore = outcome else { return .done }
         throw Failure(.noSuchBackup, "restore into \(dataDir): there is no backup to restore (--require-backup)")
@@ -125,12 +173,12 @@ struct RestoreCommand: RunnableCommand {
         if let configuration { target.apply(configuration) }
         target.isAppendOnly = target.isAppendOnly ?? appendonly.map { $0 == .yes }
         target.containerLimitBytes = plan.memoryLimitBytes
-        return DataDirectoryRequest(
+        var request = DataDirectoryRequest(
             reference: try BackupReference(backup),
             name: source.name,
             member: member,
             path: dataDir,
-            mode: replace ? .replace : .freshOnly,
+            mode: replace ? .replace : replaceEmpty ? .replaceEmpty : .freshOnly,
             fileNames: try configuration?.fileNames() ?? .standard,
             purpose: purpose(configuration),
             target: target,
@@ -140,6 +188,8 @@ struct RestoreCommand: RunnableCommand {
             isDryRun: dryRun,
             ignoresCompatibility: ignoreCompatibility
         )
+        request.expiries = ttl.ttl
+        return request
     }
 
     /// What is said on the command line wins over the file; where nothing is said, the files serve either setting.
@@ -148,86 +198,6 @@ struct RestoreCommand: RunnableCommand {
         case (.yes, _), (nil, true?): .appendOnly
         case (.no, _), (nil, false?): .snapshot
         case (nil, nil): .either
-        }
-    }
-}
-
-/// How a restore ended, for people and for programs.
-private struct RestoreReport: Encodable {
-    /// `restored`, `would-restore`, `would-refuse`, `already-restored`, `left-alone` or `nothing-to-restore`.
-    let outcome: String
-    let dataDirectory: String
-    var backup: String?
-    var member: String?
-    var bytes: Int64?
-    var keys: UInt64?
-    var files: [String]?
-    var movedTo: String?
-    var plan: RestorePlan?
-    var detail: String
-
-    init(_ outcome: DataDirectoryOutcome, dataDirectory: String) {
-        self.dataDirectory = dataDirectory
-        switch outcome {
-        case .restored(let manifest, let member, let marker, let plan):
-            self.outcome = "restored"
-            backup = "\(manifest.name)/\(manifest.id)"
-            files = marker.files
-            movedTo = marker.archive
-            detail = "\(marker.files.joined(separator: ", ")) in place, equal to the manifest"
-            self.plan = plan
-            describe(member)
-        case .wouldRestore(let manifest, let member, let plan):
-            self.outcome = plan.isGo ? "would-restore" : "would-refuse"
-            backup = "\(manifest.name)/\(manifest.id)"
-            detail = "nothing was done (--dry-run)"
-            self.plan = plan
-            describe(member)
-        case .alreadyRestored(let marker):
-            self.outcome = "already-restored"
-            backup = marker.backupID
-            member = marker.member
-            detail =
-                "it was restored at \(marker.finishedAt), and the folder holds data since; "
-                + "another --request-id, or the id of another backup, restores again"
-        case .leftAlone(let contents):
-            self.outcome = "left-alone"
-            let names = contents.data.map(\.name).joined(separator: ", ")
-            detail = "the folder holds data (\(names)); --replace moves it to pre-restore-<id>/ and restores"
-        case .nothingToRestore(let others):
-            self.outcome = "nothing-to-restore"
-            let known =
-                others.isEmpty
-                ? "the store holds no backup" : "the store holds backups of \(others.joined(separator: ", "))"
-            detail = "a complete listing shows no backup of that name: \(known)"
-        }
-    }
-
-    private mutating func describe(_ member: Manifest.Member) {
-        self.member = member.member
-        bytes = member.rdb?.bytes
-        keys = member.rdb?.keyCount
-    }
-
-    /// With the plan, where nothing but that was asked for.
-    var text: String {
-        guard outcome.hasPrefix("would-"), let plan else { return sentence }
-        return "\(sentence)\n\n\(RestorePlanText.text(plan))"
-    }
-
-    var sentence: String {
-        switch outcome {
-        case "restored", "would-restore", "would-refuse":
-            let size = "\(Quantity.count(keys ?? 0)) keys, \(Quantity.bytes(bytes ?? 0))"
-            let moved = movedTo.map { "\nthe data from before is in \($0)/" } ?? ""
-            return
-                "\(outcome): \(backup ?? ""), member \(member ?? ""), \(size), into \(dataDirectory)\n\(detail)\(moved)"
-        case "already-restored":
-            return "already restored: \(backup ?? ""), member \(member ?? ""), in \(dataDirectory): \(detail)"
-        case "left-alone":
-            return "left alone: \(dataDirectory): \(detail)"
-        default:
-            return "nothing to restore into \(dataDirectory): \(detail)"
         }
     }
 }

@@ -68,9 +68,6 @@ struct RestoreServersOptions: ParsableArguments, Sendable {
     @Flag(help: "Rejoin a primary that holds nothing. Whoever follows it then holds nothing either.")
     var allowEmptyPrimary = false
 
-    @Flag(name: .shortAndLong, help: "Do not ask before a set of servers, or one that holds data, is restored.")
-    var yes = false
-
     func validate() throws {
         if (seedCert == nil) != (seedKey == nil) { throw ValidationError("--seed-cert and --seed-key need each other") }
         guard (1...64).contains(parallel) else { throw ValidationError("--parallel is 1 to 64") }
@@ -91,7 +88,7 @@ struct RestoreServersOptions: ParsableArguments, Sendable {
         route.listenHost = listened?.host
         route.listenPort = listened?.port ?? 0
         route.peers = Set(seedPeer)
-        route.connectSeconds = max(10, servers.connectTimeout * 3)
+        route.connectSeconds = max(3, servers.connectTimeout * 3)
         if let certificate = seedCert ?? servers.cert, let key = seedKey ?? servers.key {
             route.tls = SeedTLS(
                 certificate: .init(certificateFile: certificate, keyFile: key),

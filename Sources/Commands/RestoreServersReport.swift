@@ -39,6 +39,7 @@ struct RestoreServersReport: Encodable {
     let fullSyncs: Int64
     let partialSyncs: Int64
     let warnings: [String]
+    let sentinelAgrees: Bool?
     let seconds: Double
 
     init(_ outcome: RestoreServersOutcome, isDryRun: Bool) {
@@ -51,6 +52,7 @@ struct RestoreServersReport: Encodable {
         fullSyncs = outcome.fullSyncs
         partialSyncs = outcome.partialSyncs
         warnings = outcome.warnings
+        sentinelAgrees = outcome.sentinelAgrees
         seconds = outcome.seconds
         servers = zip(plan.targets, outcome.servers).map { target, server in
             Server(

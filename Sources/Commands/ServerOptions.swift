@@ -92,12 +92,18 @@ struct ServerOptions: ParsableArguments, Sendable {
         return endpoints
     }
 
-    /// Another server, reached in the same way.
+    /// Servers that other options name, reached as these say.
     /// - Throws: `.usage`, `.configuration`.
-    func endpoint(url: String, _ session: Session) throws -> RedisEndpoint {
-        let endpoint = try endpoint(url, try password(session))
-        warn(about: [endpoint], session)
-        return endpoint
+    func endpoints(_ urls: [String], deadlines: RedisDeadlines? = nil, _ session: Session) throws -> [RedisEndpoint] {
+        guard !urls.isEmpty else { return [] }
+        let password = try password(session)
+        let endpoints = try urls.map { url in
+            var endpoint = try self.endpoint(url, password)
+            if let deadlines { endpoint.deadlines = deadlines }
+            return endpoint
+        }
+        warn(about: endpoints, session)
+        return endpoints
     }
 
     private func endpoint(_ text: String, _ password: String?) throws -> RedisEndpoint {

@@ -19,6 +19,8 @@ package enum SignalWatch {
     /// The run was ended by a signal.
     package struct Interrupted: Error {
         package let signal: Int32
+        /// What the run says of what it leaves behind, where that is more than nothing.
+        package var leavesBehind: String?
         package var exitCode: ExitCode { signal == SIGINT ? .interrupted : .terminated }
     }
 
@@ -38,10 +40,30 @@ package enum SignalWatch {
             }
             group.addTask { try await operation() }
             defer { group.cancelAll() }
-            while let finished = try await group.next() {
-                if let finished { return finished }
+            do {
+                while let finished = try await group.next() {
+                    if let finished { return finished }
+                }
+            } catch var interrupted as Interrupted {
+                group.cancelAll()
+                interrupted.leavesBehind = await lastWords(of: &group)
+                throw interrupted
             }
             throw CancellationError()
+        }
+    }
+
+    /// Waits for the run to clean up. One that has something to say about what stays says it with a hint.
+    private static func lastWords<Result: Sendable>(
+        of group: inout ThrowingTaskGroup<Result?, any Error>
+    ) async -> String? {
+        do {
+            while try await group.next() != nil {}
+            return nil
+        } catch let failure as Failure where failure.code == .interrupted {
+            return failure.hint.map { "\(failure.message). \($0)" }
+        } catch {
+            return nil
         }
     }
 

@@ -80,6 +80,15 @@ extension Folder {
         }
     }
 
+    /// The first bytes of a file, or all of it where it is shorter.
+    func head(of name: String, bytes: Int) throws -> [UInt8] {
+        try attempt("read \(path(of: name))") { () throws(Errno) in
+            let file = try calls.openFile(name, in: descriptor)
+            defer { calls.close(file) }
+            return try calls.read(file, bytesMax: bytes)
+        }
+    }
+
     func freeBytes() throws -> Int64 {
         try attempt("ask for the free space of \(path)") { () throws(Errno) in try calls.freeBytes(in: descriptor) }
     }

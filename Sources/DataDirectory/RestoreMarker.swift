@@ -19,10 +19,12 @@ package struct RestoreMarker: Sendable, Hashable, Codable {
     package var member: String
     /// What the operator called this restore, to tell it from another one of the same backup.
     package var requestID: String?
-    /// Of the snapshot, in lower-case hexadecimal.
+    /// Of what was written, in lower-case hexadecimal: the snapshot, unless `rewriting` says otherwise.
     package var sha256: String
-    /// Of the snapshot.
+    /// Of what was written.
     package var bytes: Int64
+    /// What is different from the snapshot, in a word.
+    package var rewriting: String?
     /// RFC 3339, in UTC: when the snapshot was on the disk whole and proven.
     package var finishedAt: String
     /// The files that were restored, as paths from the data directory.

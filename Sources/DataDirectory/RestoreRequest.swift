@@ -24,6 +24,9 @@ package struct RestoreRequest: Sendable {
     package let bytes: Int64
     /// Of the snapshot, in lower-case hexadecimal. It is noted in the marker; the caller proves it before the swap.
     package let sha256: String
+    /// Whether something else is written than the snapshot, so that its size and digest are known only when it is
+    /// whole; `bytes` tells about how much room it takes.
+    package let isRewritten: Bool
     package let layout: PersistenceLayout
     package let mode: RestoreMode
     /// Whom the files are given to; else to the owner of the data directory where this process may do that.
@@ -36,6 +39,7 @@ package struct RestoreRequest: Sendable {
         requestID: String? = nil,
         bytes: Int64,
         sha256: String,
+        isRewritten: Bool = false,
         layout: PersistenceLayout,
         mode: RestoreMode = .freshOnly,
         owner: FileOwner? = nil
@@ -46,6 +50,7 @@ package struct RestoreRequest: Sendable {
         self.requestID = requestID
         self.bytes = bytes
         self.sha256 = sha256
+        self.isRewritten = isRewritten
         self.layout = layout
         self.mode = mode
         self.owner = owner
@@ -56,6 +61,21 @@ package struct RestoreRequest: Sendable {
     package func isAnswered(by marker: RestoreMarker) -> Bool {
         if let requestID { return marker.requestID == requestID }
         return marker.backupID == backupID && marker.member == member
+    }
+}
+
+/// What was written in place of a snapshot, as the caller has proven it.
+package struct RewrittenContent: Sendable, Hashable {
+    package let bytes: Int64
+    /// In lower-case hexadecimal.
+    package let sha256: String
+    /// What was changed, in a word.
+    package let rewriting: String
+
+    package init(bytes: Int64, sha256: String, rewriting: String) {
+        self.bytes = bytes
+        self.sha256 = sha256
+        self.rewriting = rewriting
     }
 }
 

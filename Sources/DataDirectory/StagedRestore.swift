@@ -32,7 +32,7 @@ package actor StagedRestore {
     ///   `.interrupted`. After an error nothing can be done with it but to leave the scope.
     package func write(_ chunk: [UInt8]) async throws {
         try await step { [area, writtenBytes] in
-            guard writtenBytes + Int64(chunk.count) <= area.request.bytes else {
+            guard area.request.isRewritten || writtenBytes + Int64(chunk.count) <= area.request.bytes else {
                 throw Failure(
                     .trailingBytes,
                     "write the snapshot: more than the \(area.request.bytes) bytes that its manifest announces"
@@ -49,7 +49,7 @@ package actor StagedRestore {
     /// - Throws: `.truncated` where bytes are missing; `.noSpace`, `.inputOutput`; `.interrupted`.
     package func sync() async throws {
         try await step { [area, writtenBytes] in
-            guard writtenBytes == area.request.bytes else {
+            guard area.request.isRewritten || writtenBytes == area.request.bytes else {
                 throw Failure(
                     .truncated,
                     "write the snapshot: \(writtenBytes) of the \(area.request.bytes) bytes that its manifest announces"
@@ -64,10 +64,18 @@ package actor StagedRestore {
     ///
     /// Once it has begun it goes to its end, even if the task is cancelled.
     ///
-    /// - Throws: as `sync`; `.guardRefused` where the data directory is not what it was at the beginning of the scope.
-    package func swapIn() async throws -> RestoreMarker {
+    /// - Parameter rewritten: what was written, where that is not the snapshot itself.
+    /// - Throws: as `sync`; `.truncated` where something else was written than was proven; `.guardRefused` where the
+    ///   data directory is not what it was at the beginning of the scope.
+    package func swapIn(as rewritten: RewrittenContent? = nil) async throws -> RestoreMarker {
         if !isSynchronized { try await sync() }
-        let marker = try await step { [area] in try area.swapIn() }
+        let marker = try await step { [area, writtenBytes] in
+            guard area.request.isRewritten == (rewritten != nil), (rewritten?.bytes ?? writtenBytes) == writtenBytes
+            else {
+                throw Failure(.truncated, "write the snapshot: the \(writtenBytes) bytes are not those that are proven")
+            }
+            return try area.swapIn(as: rewritten)
+        }
         self.marker = marker
         return marker
     }

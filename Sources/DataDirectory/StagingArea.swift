@@ -148,7 +148,7 @@ extension StagingArea {
     /// Puts the files in their places.
     ///
     /// - Throws: `.guardRefused` where the data directory is not what it was at the beginning, with nothing touched.
-    func swapIn() throws -> RestoreMarker {
+    func swapIn(as rewritten: RewrittenContent?) throws -> RestoreMarker {
         let path = directory.path
         let contents = try Inspection(folder: directory, names: request.layout.names).contents()
         guard try contents.decision(for: request, path: path) == .restore(moving: moving) else {
@@ -158,7 +158,7 @@ extension StagingArea {
                 hint: "Make sure that no server runs there, and run the command again."
             )
         }
-        let (journal, marker) = try prepare(hadMarker: contents.marker != nil)
+        let (journal, marker) = try prepare(rewritten, hadMarker: contents.marker != nil)
         do {
             try Swap(directory: directory, staging: staging, journal: journal).finish()
         } catch let failure as Failure {
@@ -172,7 +172,7 @@ extension StagingArea {
         return marker
     }
 
-    private func prepare(hadMarker: Bool) throws -> (RestoreJournal, RestoreMarker) {
+    private func prepare(_ rewritten: RewrittenContent?, hadMarker: Bool) throws -> (RestoreJournal, RestoreMarker) {
         // A marker without data was left by a dataset that is gone, and is simply replaced.
         let leaving = moving + (moving.isEmpty || !hadMarker ? [] : [RestoreMarker.fileName])
         let archive = leaving.isEmpty ? nil : try freeArchiveName()
@@ -181,8 +181,9 @@ extension StagingArea {
             backupID: request.backupID,
             member: request.member,
             requestID: request.requestID,
-            sha256: request.sha256,
-            bytes: request.bytes,
+            sha256: rewritten?.sha256 ?? request.sha256,
+            bytes: rewritten?.bytes ?? request.bytes,
+            rewriting: rewritten?.rewriting,
             finishedAt: Date.now.ISO8601Format(),
             files: request.layout.filePaths,
             archive: archive

@@ -90,7 +90,7 @@ struct APIExchange: Sendable {
 
     private func request(_ operation: APIOperation, _ credentials: Credentials) -> HTTPRequest {
         var headers: [(name: String, value: String)] = [("Accept", "application/json")]
-        if !operation.body.isEmpty { headers.append(("Content-Type", "application/json")) }
+        if !operation.body.isEmpty { headers.append(("Content-Type", operation.verb.contentType)) }
         if let authorization = credentials.authorization { headers.append(("Authorization", authorization)) }
         headers += server.impersonation
         return HTTPRequest(

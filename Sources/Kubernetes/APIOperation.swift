@@ -11,14 +11,22 @@ struct APIOperation: Sendable {
         case watch
         case create
         case update
+        /// A merge patch (RFC 7386) alone.
+        case patch
+        case delete
 
         var method: String {
             switch self {
             case .get, .list, .watch: "GET"
             case .create: "POST"
             case .update: "PUT"
+            case .patch: "PATCH"
+            case .delete: "DELETE"
             }
         }
+
+        /// What kind of body goes with it.
+        var contentType: String { self == .patch ? "application/merge-patch+json" : "application/json" }
     }
 
     let verb: Verb
@@ -26,7 +34,7 @@ struct APIOperation: Sendable {
     let group: String
     /// Empty for `/version`.
     let resource: String
-    var subresource: String?
+    let subresource: String?
     let namespace: String?
     /// One object alone.
     let name: String?
@@ -49,23 +57,26 @@ struct APIOperation: Sendable {
         resource: String,
         namespace: String? = nil,
         name: String? = nil,
+        subresource: String? = nil,
         attempt: String
     ) {
         self.verb = verb
         self.group = group
         self.resource = resource
+        self.subresource = subresource
         self.namespace = namespace
         self.name = name
         self.attempt = attempt
         let root = group.isEmpty ? "/api/\(version)" : "/apis/\(group)/\(version)"
         let place = namespace.map { "/namespaces/\(PercentEncoding.component($0))" } ?? ""
-        path = root + place + "/\(resource)" + (name.map { "/\(PercentEncoding.component($0))" } ?? "")
+        let object = name.map { "/\(PercentEncoding.component($0))" } ?? ""
+        path = root + place + "/\(resource)" + object + (subresource.map { "/\($0)" } ?? "")
         isRepeatable = verb.method == "GET"
     }
 
     /// A path that is no resource.
     init(getting path: String, attempt: String) {
-        (verb, group, resource, namespace, name) = (.get, "", "", nil, nil)
+        (verb, group, resource, subresource, namespace, name) = (.get, "", "", nil, nil, nil)
         (self.path, self.attempt, isRepeatable) = (path, attempt, true)
     }
 

@@ -14,6 +14,12 @@ enum JSONValue: Sendable, Hashable {
     var members: [String: JSONValue] {
         if case .object(let members) = self { members } else { [:] }
     }
+    /// The elements of an array; none for anything else.
+    var elements: [JSONValue] { if case .array(let elements) = self { elements } else { [] } }
+    var string: String? { if case .text(let value) = self { value } else { nil } }
+    var int: Int? { if case .integer(let value) = self { Int(exactly: value) } else { nil } }
+
+    subscript(_ name: String) -> JSONValue? { members[name] }
 }
 
 extension JSONValue: Codable {

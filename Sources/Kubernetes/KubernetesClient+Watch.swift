@@ -16,9 +16,18 @@ extension KubernetesClient {
         timeoutSeconds: Int,
         _ onChange: @Sendable ([Pod]) async throws -> Bool
     ) async throws {
+        try await watchPods(of: try PodGroup(of: set), timeoutSeconds: timeoutSeconds, onChange)
+    }
+
+    /// The same for the pods of any group.
+    package func watchPods(
+        of podGroup: PodGroup,
+        timeoutSeconds: Int,
+        _ onChange: @Sendable ([Pod]) async throws -> Bool
+    ) async throws {
         let news = PodNews()
         let deadline = ContinuousClock.now.advanced(by: .seconds(max(0, timeoutSeconds)))
-        let watch = PodWatch(client: self, set: set, news: news, deadline: deadline)
+        let watch = PodWatch(client: self, group: podGroup, news: news, deadline: deadline)
         let silence = watch.failure(.timeout, "the pods could not be listed within \(timeoutSeconds) s")
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await watch.run() }

@@ -19,6 +19,10 @@ package struct Pod: Sendable, Hashable {
     package let containers: [Container]
     /// What Kubernetes says about why it is not running: a condition, a reason, an init container.
     package let remark: String?
+    /// The uid of the object that controls it: its StatefulSet, its Job.
+    package let controllerUID: String?
+    /// RFC 3339, in whole seconds: later ones are greater.
+    package let createdAt: String?
 
     package init(
         namespace: String,
@@ -31,7 +35,9 @@ package struct Pod: Sendable, Hashable {
         isReady: Bool = true,
         isTerminating: Bool = false,
         containers: [Container] = [],
-        remark: String? = nil
+        remark: String? = nil,
+        controllerUID: String? = nil,
+        createdAt: String? = nil
     ) {
         self.namespace = namespace
         self.name = name
@@ -44,6 +50,8 @@ package struct Pod: Sendable, Hashable {
         self.isTerminating = isTerminating
         self.containers = containers
         self.remark = remark
+        self.controllerUID = controllerUID
+        self.createdAt = createdAt
     }
 
     /// Why it cannot be spoken to now, as the end of a sentence that begins with its name; `nil` when it runs and has
@@ -111,9 +119,12 @@ package struct ContainerExit: Sendable, Hashable {
     package let code: Int
     /// `OOMKilled`, `Error`, `Completed` …
     package let reason: String?
+    /// Its termination message.
+    package let message: String?
 
-    package init(code: Int, reason: String? = nil) {
+    package init(code: Int, reason: String? = nil, message: String? = nil) {
         self.code = code
         self.reason = reason
+        self.message = message
     }
 }

@@ -3,7 +3,7 @@
 import ByteStreams
 import Failures
 
-/// Follows the pods of a StatefulSet for as long as its task lives.
+/// Follows the pods of a group for as long as its task lives.
 struct PodWatch: Sendable {
     private struct Progress: Sendable {
         var book: PodBook
@@ -12,7 +12,7 @@ struct PodWatch: Sendable {
     }
 
     private let client: KubernetesClient
-    private let set: StatefulSet
+    private let group: PodGroup
     private let news: PodNews
     private let deadline: ContinuousClock.Instant
     private let progress: Monitor<Progress>
@@ -22,12 +22,12 @@ struct PodWatch: Sendable {
     /// The server sends a bookmark about every minute; where nothing comes for longer, nobody is there any more.
     private static let noProgressSeconds = 90
 
-    init(client: KubernetesClient, set: StatefulSet, news: PodNews, deadline: ContinuousClock.Instant) {
+    init(client: KubernetesClient, group: PodGroup, news: PodNews, deadline: ContinuousClock.Instant) {
         self.client = client
-        self.set = set
+        self.group = group
         self.news = news
         self.deadline = deadline
-        progress = Monitor(Progress(book: PodBook(ownerUID: set.uid)))
+        progress = Monitor(Progress(book: PodBook(ownerUID: group.ownerUID)))
     }
 
     func run() async {
@@ -66,7 +66,7 @@ struct PodWatch: Sendable {
     }
 
     private func list() async throws {
-        try await note(try await client.listPods(of: set))
+        try await note(try await client.listPods(of: group))
     }
 
     /// Tells what changed, then remembers it: in this order, so that nothing is lost when this is cancelled in between.
@@ -107,8 +107,8 @@ struct PodWatch: Sendable {
         var operation = APIOperation(
             .watch,
             resource: "pods",
-            namespace: set.namespace,
-            attempt: "watch the pods of the StatefulSet \(set.namespace)/\(set.name)"
+            namespace: group.namespace,
+            attempt: "watch the pods of \(group.shown)"
         )
         let secondsLeft = (deadline - .now).components.seconds
         operation.query = [
@@ -116,7 +116,7 @@ struct PodWatch: Sendable {
             ("timeoutSeconds", "\(max(1, min(secondsLeft + 1, Self.requestSecondsMax)))"),
         ]
         if let version { operation.query.append(("resourceVersion", version)) }
-        if !set.selector.isEmpty { operation.query.append(("labelSelector", set.selector)) }
+        if !group.selector.isEmpty { operation.query.append(("labelSelector", group.selector)) }
         operation.noProgressSeconds = Self.noProgressSeconds
         return operation
     }

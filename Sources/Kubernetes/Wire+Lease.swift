@@ -44,8 +44,3 @@ extension LeaseObject {
         return .object(document)
     }
 }
-
-extension JSONValue {
-    fileprivate var string: String? { if case .text(let value) = self { value } else { nil } }
-    fileprivate var int: Int? { if case .integer(let value) = self { Int(exactly: value) } else { nil } }
-}

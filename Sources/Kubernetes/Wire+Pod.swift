@@ -34,6 +34,7 @@ extension Wire {
         struct Terminated: Decodable {
             var exitCode: Int
             var reason: String?
+            var message: String?
         }
         struct State: Decodable {
             var waiting: Waiting?
@@ -75,7 +76,9 @@ extension Pod {
             isReady: (status?.conditions ?? []).contains { $0.type == "Ready" && $0.status == "True" },
             isTerminating: metadata.deletionTimestamp != nil,
             containers: (wire.spec?.containers ?? []).map { Container(spec: $0.spec, status: states[$0.name]) },
-            remark: Self.remark(status)
+            remark: Self.remark(status),
+            controllerUID: (metadata.ownerReferences ?? []).first { $0.controller ?? false }?.uid,
+            createdAt: metadata.creationTimestamp
         )
     }
 
@@ -122,7 +125,7 @@ extension Container {
             restartCount: status?.restartCount ?? 0,
             isRunning: status?.state?.running != nil,
             waitingReason: status?.state?.waiting.map { $0.reason ?? "for no reason given" },
-            lastExit: ended.map { ContainerExit(code: $0.exitCode, reason: $0.reason) }
+            lastExit: ended.map { ContainerExit(code: $0.exitCode, reason: $0.reason, message: $0.message) }
         )
     }
 }

@@ -7,6 +7,7 @@ enum Wire {
         var namespace: String?
         var uid: String?
         var resourceVersion: String?
+        var creationTimestamp: String?
         var deletionTimestamp: String?
         var labels: [String: String]?
         var annotations: [String: String]?
@@ -16,6 +17,7 @@ enum Wire {
     struct Owner: Decodable {
         var kind: String
         var uid: String
+        var controller: Bool?
     }
 
     struct ListMetadata: Decodable {

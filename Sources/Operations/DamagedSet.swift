@@ -20,7 +20,8 @@ enum DamagedSet {
         } catch let failure as Failure where failure.code.meansDamage {
             throw Failure(
                 failure.code,
-                "restore \(member.member) of \(manifest.name)/\(manifest.id) into \(place): the backup is damaged",
+                "restore \(member.member) of \(manifest.name)/\(manifest.id) into \(place): what the store gave is not "
+                    + "what the manifest says",
                 cause: failure,
                 hint: await hint(manifest, member, catalog)
             )

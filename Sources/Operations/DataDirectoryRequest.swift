@@ -30,6 +30,8 @@ package struct DataDirectoryRequest: Sendable {
     package var isDryRun: Bool
     /// Whether to restore although the server, as far as it is known, could not load it.
     package var ignoresCompatibility: Bool
+    /// What becomes of expiries.
+    package var expiries = ExpiryChoice.keep
 
     package init(
         reference: BackupReference,

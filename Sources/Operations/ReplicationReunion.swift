@@ -16,7 +16,8 @@ struct ReplicationReunion: Sendable {
 
     /// Makes the primary-to-be the primary. It holds the snapshot, counted; from now on it takes writes.
     func promote() async throws {
-        guard let target = plan.primary, target.state != .promoted || target.needsSnapshot else { return }
+        guard let target = plan.primary else { return }
+        if case .promoted = target.state, !target.needsSnapshot { return }
         try await withRedisConnection(target.look.server.endpoint) { connection in
             try await connection.replicateNobody()
             guard try await TargetState.continues(plan.header, connection.info()) else {
@@ -86,6 +87,17 @@ struct ReplicationReunion: Sendable {
                 outcome.update(target.name) { $0.failure = failure }
             }
         }
+        if let opinion = try await sentinelsOpinion(), let look = plan.rejoined ?? plan.primary?.look {
+            outcome.sentinelAgrees =
+                opinion.port == look.address.port
+                && [look.address.host, look.remoteAddress].contains(opinion.host)
+            if outcome.sentinelAgrees == false {
+                outcome.warnings.append(
+                    "Sentinel takes \(opinion.host), port \(opinion.port), for the primary, which is \(primary.name); "
+                        + "`SENTINEL RESET` or a failover brings them together"
+                )
+            }
+        }
         if plan.rejoined == nil, let target = plan.primary {
             let info = try await info(target.look.server)
             let keys = UInt64(clamping: info.keyCount)
@@ -105,6 +117,13 @@ struct ReplicationReunion: Sendable {
 }
 
 extension ReplicationReunion {
+    /// Whom the Sentinels that watch these servers take for the primary; `nil` without Sentinels.
+    private func sentinelsOpinion() async throws -> SentinelOpinion? {
+        let looks = plan.targets.map(\.look) + (plan.rejoined.map { [$0] } ?? [])
+        guard let watched = looks.first(where: { $0.isWatchedBySentinel == true }) else { return nil }
+        return try await withRedisConnection(watched.server.endpoint) { try await $0.sentinelsOpinion() }
+    }
+
     private func info(_ server: RestoreServer) async throws -> ServerInfo {
         try await withRedisConnection(server.endpoint) { try await $0.info("all") }
     }
@@ -113,6 +132,8 @@ extension ReplicationReunion {
         try await until(settleSeconds, "wait until \(replica.name) follows \(primary.name)") {
             let info = try await info(replica)
             guard info.role == .replica, info.primaryLinkIsUp == true, !info.isLoading else {
+                // A primary that is gone is not waited for.
+                _ = try await self.info(primary)
                 return "its link is down"
             }
             return nil
@@ -123,7 +144,11 @@ extension ReplicationReunion {
         let goal = try await info(primary).replicationOffset ?? 0
         try await until(settleSeconds, "wait until \(replica.name) is as far as \(primary.name)") {
             let info = try await info(replica)
-            guard info.primaryLinkIsUp == true else { return "its link is down" }
+            guard info.primaryLinkIsUp == true else {
+                // A primary that is gone is not waited for.
+                _ = try await self.info(primary)
+                return "its link is down"
+            }
             let reached = info.replicationOffset ?? 0
             return reached >= goal ? nil : "it is \(goal - reached) bytes behind"
         }

@@ -4,6 +4,8 @@
 extension RestoreAssessment {
     /// What a fork may make the server copy, at least: as `MemoryHeadRoom` has it, in percent.
     private static let copyPercent: Int64 = 10
+    /// A server that is full says so much more than its limit, in percent: buffers count for one and not the other.
+    private static let tolerancePercent: Int64 = 5
     /// From here on, in percent of the limit, the dataset is said to fill it.
     private static let fullPercent: Int64 = 90
 
@@ -19,7 +21,7 @@ extension RestoreAssessment {
         let beside = target.keepsDataWhileLoading && target.keysHeld != 0 ? target.usedMemoryBytes ?? 0 : 0
         let needed = Self.sum(used, beside)
         let text = ReadableAmount.bytes(needed) + (beside > 0 ? ", with the old data beside it" : "")
-        if let most = limit(target.maxMemoryBytes), needed > most {
+        if let most = limit(target.maxMemoryBytes), needed > Self.sum(most, most / 100 * Self.tolerancePercent) {
             let detail = "it takes \(text), maxmemory is \(ReadableAmount.bytes(most)): \(consequence)"
             return obstacle(.memory, cell, limits, detail)
         }
@@ -41,7 +43,7 @@ extension RestoreAssessment {
             if let most, most >= container { return "maxmemory is not below the limit of the container" }
         }
         guard let most, needed > most / 100 * Self.fullPercent else { return nil }
-        return "it fills more than \(Self.fullPercent) % of maxmemory: soon \(consequence)"
+        return "it fills more than \(Self.fullPercent) % of maxmemory: \(consequence), soon or at once"
     }
 
     /// What the server does when it is full.

@@ -12,7 +12,7 @@ struct RestoreAssessment {
     let member: Manifest.Member
     let snapshot: Manifest.Snapshot
     let target: RestoreTargetFacts
-    let expiries: RestorePlan.Expiries
+    let expiries: ExpiryChoice
     let allowances: RestorePlan.Allowances
     let now: Timestamp
 

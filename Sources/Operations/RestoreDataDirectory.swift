@@ -26,10 +26,11 @@ package struct RestoreDataDirectory: Sendable {
         self.logger = logger
     }
 
-    package func run() async throws -> DataDirectoryOutcome {
+    /// - Parameter known: the set, where it was looked up already.
+    package func run(_ known: Manifest? = nil) async throws -> DataDirectoryOutcome {
         try await withDataDirectory(at: request.path) { directory in
             // A restore that died in the middle of its last steps is brought to its end, or taken back.
-            try await recover(directory)
+            try await Self.recover(directory, for: request, logger: logger)
 
             // A folder with data in it is left alone, without asking anybody, unless it was said that it may be
             // moved.
@@ -37,8 +38,8 @@ package struct RestoreDataDirectory: Sendable {
             if !contents.isFresh, request.mode == .freshOnly { return .leftAlone(contents) }
 
             // Which set, and which of its members? No set at all is an answer; no answer is an error.
-            guard let manifest = try await catalog.resolve(request.reference, name: request.name) else {
-                return .nothingToRestore(others: try await otherSubjects())
+            guard let manifest = try await resolve(known) else {
+                return .nothingToRestore(others: try await catalog.otherSubjects(than: request.name))
             }
             let member = try MemberChoice(manifest).member(named: request.member)
             if manifest.isPartial { logger.warning("\(manifest.name)/\(manifest.id) is partial: some members failed") }
@@ -57,7 +58,7 @@ package struct RestoreDataDirectory: Sendable {
 
             // Write it under a temporary name, prove it, and only then put it in place of what was there.
             switch try await restoreNow(restore, manifest, member, into: directory) {
-            case .restored(let marker, _): return .restored(manifest, member, marker, plan)
+            case .restored(let marker, let expiries): return .restored(manifest, member, marker, plan, expiries)
             case .nothingToRestore(let reason): return .nothing(reason, contents)
             }
         }
@@ -68,21 +69,41 @@ package struct RestoreDataDirectory: Sendable {
         _ manifest: Manifest,
         _ member: Manifest.Member,
         into directory: DataDirectory
-    ) async throws -> RestoreOutcome<Void> {
+    ) async throws -> RestoreOutcome<RestoredExpiries> {
         let step = meter.begin("restore \(member.member)", expectedBytes: member.rdb?.bytes)
         defer { step.end() }
+        let rewriting = request.expiries.rewriting(of: member, in: manifest, at: .now())
+        let scanner = RDBScanner(level: request.proof ?? member.provenLevel, pastAt: Timestamp.millisecondsNow())
         return try await directory.withStagedRestore(restore) { staging in
             logger.info("restoring \(member.member) of \(manifest.name)/\(manifest.id) into \(request.path)")
-            try await DamagedSet.explaining(manifest, member, into: request.path, from: catalog) {
+            let replayed = try await DamagedSet.explaining(manifest, member, into: request.path, from: catalog) {
                 try await catalog.withStoredBytes(of: member) { stored in
-                    let scanner = RDBScanner(level: request.proof ?? member.provenLevel)
-                    _ = try await SnapshotPipeline.replay(stored, of: member, by: scanner, progress: step) { chunks in
-                        for try await chunk in chunks { try await staging.write(chunk) }
+                    try await SnapshotPipeline.replay(stored, of: member, by: scanner, progress: step) { chunks in
+                        try await write(chunks, of: member, as: rewriting, by: scanner, to: staging)
                     }
                 }
             }
-            _ = try await staging.swapIn()
+            let rewritten = replayed.result
+            _ = try await staging.swapIn(as: rewritten?.content(request.expiries))
+            return RestoredExpiries(request.expiries, rewriting, rewritten, replayed.prover.proof)
         }
+    }
+
+    /// Writes the snapshot, or what is made of it; the latter is proven by itself.
+    private func write(
+        _ chunks: ByteStream,
+        of member: Manifest.Member,
+        as rewriting: RDBRewriting,
+        by scanner: RDBScanner,
+        to staging: StagedRestore
+    ) async throws -> RewrittenSnapshot? {
+        guard request.expiries != .keep else {
+            for try await chunk in chunks { try await staging.write(chunk) }
+            return nil
+        }
+        return try await SnapshotPipeline.rewriting(chunks, of: member, as: rewriting, by: scanner) { chunks in
+            for try await chunk in chunks { try await staging.write(chunk) }
+        }.rewritten
     }
 
     private func plan(
@@ -95,6 +116,7 @@ package struct RestoreDataDirectory: Sendable {
             member,
             of: manifest,
             for: request.facts(contents, freeBytes: try await directory.freeBytes()),
+            expiries: request.expiries,
             allowing: .init(
                 ignoresCompatibility: request.ignoresCompatibility,
                 replacesData: request.mode != .freshOnly
@@ -103,7 +125,16 @@ package struct RestoreDataDirectory: Sendable {
         )
     }
 
-    private func recover(_ directory: DataDirectory) async throws {
+    private func resolve(_ known: Manifest?) async throws -> Manifest? {
+        if let known { return known }
+        return try await catalog.resolve(request.reference, name: request.name)
+    }
+
+    static func recover(
+        _ directory: DataDirectory,
+        for request: DataDirectoryRequest,
+        logger: Logger
+    ) async throws {
         guard !request.isDryRun else { return }
         for recovered in try await directory.recover() {
             logger.notice("an earlier restore did not come to its end: \(recovered)")
@@ -125,6 +156,7 @@ package struct RestoreDataDirectory: Sendable {
             requestID: request.requestID(for: manifest),
             bytes: rdb.bytes,
             sha256: rdb.sha256,
+            isRewritten: request.expiries != .keep,
             layout: try request.layout(rdbVersion: rdb.version),
             mode: request.mode,
             owner: request.owner
@@ -141,17 +173,19 @@ package struct RestoreDataDirectory: Sendable {
         let names = [id.text] + (2...(archives.count + 2)).map { "\(id.text)-\($0)" }
         return try RestoreID(names.first { !archives.contains("pre-restore-\($0)") } ?? id.text)
     }
+}
 
+extension Catalog {
     /// Where a subject has no backup, the names of those that have one: for whoever mistyped it.
-    private func otherSubjects() async throws -> [String] {
-        guard request.name != nil else { return [] }
-        return Set(try await catalog.entries(of: nil).map(\.name)).sorted()
+    func otherSubjects(than name: String?) async throws -> [String] {
+        guard name != nil else { return [] }
+        return Set(try await entries(of: nil).map(\.name)).sorted()
     }
 }
 
 /// How a restore into a data directory ended.
 package enum DataDirectoryOutcome: Sendable {
-    case restored(Manifest, Manifest.Member, RestoreMarker, RestorePlan)
+    case restored(Manifest, Manifest.Member, RestoreMarker, RestorePlan, RestoredExpiries)
     /// With `--dry-run`: what it would come to. The plan may be a no-go.
     case wouldRestore(Manifest, Manifest.Member, RestorePlan)
     /// This very backup was restored there before.

@@ -54,16 +54,6 @@ package struct RestorePlan: Sendable, Hashable {
         package let override: String?
     }
 
-    /// What becomes of the expiries, which are moments of the clock and go on while a snapshot lies in its store.
-    package enum Expiries: String, Sendable, Hashable, CaseIterable {
-        /// They stay the moments that they are: what has passed is gone.
-        case keep
-        /// They move by the age of the snapshot: each key has left what it had left then.
-        case shift
-        /// They are taken off: no key expires.
-        case persist
-    }
-
     /// What was allowed on the command line.
     package struct Allowances: Sendable, Hashable {
         /// `--ignore-compatibility`: restore although the server could not load it.
@@ -104,7 +94,7 @@ extension RestorePlan {
         _ member: Manifest.Member,
         of manifest: Manifest,
         for target: RestoreTargetFacts,
-        expiries: Expiries = .keep,
+        expiries: ExpiryChoice = .keep,
         allowing allowances: Allowances = Allowances(),
         now: Timestamp
     ) -> RestorePlan {

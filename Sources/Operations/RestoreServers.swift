@@ -125,7 +125,7 @@ package struct RestoreServers: Sendable {
     {
         let name = target.look.server.name
         do {
-            let times = try await seeding.seed(target.look, with: plan.member, as: plan.header)
+            let times = try await seeding.seed(target.look, as: plan)
             logger.info("\(name) holds the snapshot", metadata: ["seconds": "\(times.stream + times.load)"])
             return Seeded(name: name, times: times, failure: nil)
         } catch {

@@ -31,6 +31,8 @@ package struct RestoreServersOutcome: Sendable {
     package var fullSyncs: Int64 = 0
     package var partialSyncs: Int64 = 0
     package var warnings: [String] = []
+    /// Whether Sentinel takes the primary for the primary; `nil` where none watches.
+    package var sentinelAgrees: Bool?
     package var seconds = 0.0
 
     init(plan: RestoreServersPlan) {

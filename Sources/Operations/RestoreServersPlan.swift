@@ -2,6 +2,7 @@
 
 import Catalog
 import Failures
+import RDB
 import RedisClient
 import RedisProtocol
 
@@ -38,6 +39,8 @@ package struct RestoreServersPlan: Sendable {
     package let member: Manifest.Member
     /// The point in history at which the snapshot stands.
     package let header: SeedHeader
+    /// What is changed in it on the way; `nil` where nothing is.
+    package let rewriting: RDBRewriting?
     package let targets: [Target]
     /// The primary outside of the targets that they rejoin.
     package let rejoined: TargetSurvey.Look?
@@ -58,33 +61,51 @@ package struct RestoreServersPlan: Sendable {
         guard let snapshot = member.rdb else {
             throw Failure(.noSuchBackup, "restore \(member.member): the set holds no snapshot of it")
         }
-        let header = try Self.header(member, snapshot)
+        let identity = try SeedIdentity(
+            member,
+            snapshot,
+            of: manifest,
+            expiries: request.expiries,
+            found: survey.looks.map(\.info),
+            now: .now()
+        )
+        let header = identity.header
         let continued = survey.looks.map(\.info) + (rejoined.map { [$0.info] } ?? [])
         let histories = Set(continued.filter { TargetState.continues(header, $0) }.compactMap(\.replicationID))
-        let states = survey.looks.map {
-            TargetState($0.info, snapshot: header, keys: snapshot.keyCount, continued: histories)
+        let promoted = survey.looks.filter { TargetState.continues(header, $0.info) }
+        let states = survey.looks.map { look in
+            TargetState(
+                look.info,
+                snapshot: header,
+                keys: snapshot.keyCount,
+                continued: histories,
+                followsPromoted: look.info.formerPrimary.map { Self.isAmong($0, promoted) } ?? false
+            )
         }
         let primary =
             rejoined == nil ? try Self.primary(survey, states, named: request.primary) : nil
         self.manifest = manifest
         self.member = member
         self.header = header
+        rewriting = identity.rewriting
         self.rejoined = rejoined
         rejoinIsPartial = rejoined.map { Self.covers($0.info, header) }
         targets = zip(survey.looks, states).map { look, state in
-            let needsSnapshot = state.needsSnapshot(replaces: request.replaces)
+            let isPrimary = look.server.name == primary
+            let needsSnapshot = state.needsSnapshot(isPrimary: isPrimary, replaces: request.replaces)
             var facts = look.facts
             // What is there already is the snapshot itself, or what went on from it.
-            if !needsSnapshot { facts.keysHeld = 0 }
+            if !needsSnapshot || state == .promoted(ahead: 0) { facts.keysHeld = 0 }
             return Target(
                 look: look,
                 state: state,
                 needsSnapshot: needsSnapshot,
-                isPrimary: look.server.name == primary,
+                isPrimary: isPrimary,
                 plan: RestorePlan.assess(
                     member,
                     of: manifest,
                     for: facts,
+                    expiries: request.expiries,
                     allowing: .init(
                         ignoresCompatibility: request.ignoresObstacles,
                         replacesData: request.replaces
@@ -94,15 +115,6 @@ package struct RestoreServersPlan: Sendable {
             )
         }
         obstacles = Self.obstacles(survey, states, rejoined, snapshot, request)
-    }
-
-    /// A snapshot without a place in a history is given one of its own, the same in each run, so that whoever gets it
-    /// shares a history.
-    private static func header(_ member: Manifest.Member, _ snapshot: Manifest.Snapshot) throws -> SeedHeader {
-        guard let replication = member.replication else {
-            return try SeedHeader(replicationID: String(snapshot.sha256.prefix(40)), offset: 1)
-        }
-        return try SeedHeader(replicationID: replication.id, offset: replication.offset)
     }
 
     /// The one that was named; or that was promoted already; or that the others follow; or the first one.
@@ -118,7 +130,11 @@ package struct RestoreServersPlan: Sendable {
             }
             return name
         }
-        let promoted = zip(names, states).first { $0.1 == .promoted }?.0
+        let promoted = zip(survey.looks, states).compactMap { look, state -> (String, Int64, Int64)? in
+            guard case .promoted(let ahead) = state else { return nil }
+            return (look.server.name, ahead, look.info.connectedReplicaCount ?? 0)
+        }
+        .max { ($0.1, $0.2) < ($1.1, $1.2) }?.0
         let followed = survey.looks.first { $0.info.role == .primary && ($0.info.connectedReplicaCount ?? 0) > 0 }
         guard let first = promoted ?? followed?.server.name ?? names.first else {
             throw Failure(.usage, "restore into running servers: none is named")
@@ -149,7 +165,6 @@ extension RestoreServersPlan {
         _ snapshot: Manifest.Snapshot,
         _ request: RestoreServersRequest
     ) -> [Obstacle] {
-        let addresses = Set(survey.looks.map(\.address))
         let runIDs = Set(survey.looks.compactMap(\.info.runID))
         var obstacles: [Obstacle] = []
         func add(_ look: TargetSurvey.Look, _ detail: String, _ override: String?) {
@@ -164,7 +179,7 @@ extension RestoreServersPlan {
                 )
             }
             if look.isWatchedBySentinel == true, !request.ignoresSentinel,
-                state.needsSnapshot(replaces: request.replaces)
+                state != .rejoined
             {
                 add(
                     look,
@@ -174,7 +189,7 @@ extension RestoreServersPlan {
             }
             let isHeld = look.info.role == .replica && look.info.primaryLinkIsUp == true
             if isHeld, rejoined == nil, !request.detaches, state != .rejoined, let followed = look.info.formerPrimary,
-                !addresses.contains(followed), !Self.isAmong(followed, survey)
+                !Self.isAmong(followed, survey.looks)
             {
                 add(look, "it follows \(followed), which is not restored; --rejoin lets it go on so", "--detach")
             }
@@ -185,12 +200,16 @@ extension RestoreServersPlan {
                 Obstacle(server: "the set", detail: "two of the names lead to the same server", override: nil)
             )
         }
-        if states.filter({ $0 == .promoted }).count > 1, !request.replaces {
+        let goingOn = states.count { state in
+            if case .promoted(let ahead) = state { return ahead > 0 }
+            return false
+        }
+        if goingOn > 1, !request.replaces {
             obstacles.append(
                 Obstacle(
                     server: "the set",
-                    detail: "two servers are primaries that go on from the snapshot",
-                    override: nil
+                    detail: "\(goingOn) servers went on from the snapshot, each on its own; choose whose data counts",
+                    override: "--replace"
                 )
             )
         }
@@ -204,9 +223,9 @@ extension RestoreServersPlan {
     }
 
     /// Whether an address is that of one of the servers, by the address that it is connected to or its own port.
-    private static func isAmong(_ address: ServerAddress, _ survey: TargetSurvey) -> Bool {
-        survey.looks.contains { look in
-            look.remoteAddress == address.host && Int64(address.port) == look.info.port
+    private static func isAmong(_ address: ServerAddress, _ looks: [TargetSurvey.Look]) -> Bool {
+        looks.contains { look in
+            look.address == address || look.remoteAddress == address.host && Int64(address.port) == look.info.port
                 || look.server.pod != nil && address.host.hasPrefix("\(look.server.name).")
         }
     }

@@ -77,6 +77,9 @@ package struct RestoreServersRequest: Sendable {
     /// How long a server may take to settle: to follow its primary, to rewrite its append-only file.
     package var settleSeconds = 600.0
 
+    /// What becomes of expiries.
+    package var expiries = ExpiryChoice.keep
+
     // What the guards would refuse.
 
     /// Restore into servers that hold data, which is lost.

@@ -31,23 +31,32 @@ package struct RunEvents: Sendable {
         case completed(String)
         case partial(String)
         case failed(Failure)
+        case restored(String)
+        case restoreFailed(Failure)
 
         var reason: String {
             switch self {
             case .completed: "BackupCompleted"
             case .partial: "BackupPartial"
             case .failed: "BackupFailed"
+            case .restored: "RestoreCompleted"
+            case .restoreFailed: "RestoreFailed"
             }
         }
 
         var message: String {
             switch self {
-            case .completed(let text), .partial(let text): text
-            case .failed(let failure): "\(failure) [\(failure.code.rawValue)]"
+            case .completed(let text), .partial(let text), .restored(let text): text
+            case .failed(let failure), .restoreFailed(let failure): "\(failure) [\(failure.code.rawValue)]"
             }
         }
 
-        var isNormal: Bool { if case .completed = self { true } else { false } }
+        var isNormal: Bool {
+            switch self {
+            case .completed, .restored: true
+            case .partial, .failed, .restoreFailed: false
+            }
+        }
     }
 
     /// - Parameter redact: takes secrets out of a text that others can read.

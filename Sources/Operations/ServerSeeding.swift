@@ -39,8 +39,9 @@ struct ServerSeeding: Sendable {
 
     /// - Throws: what the store, the proof or the server throws. The server is put back then: to the primary it
     ///   followed when it held data, to nobody when it held none.
-    func seed(_ look: TargetSurvey.Look, with member: Manifest.Member, as header: SeedHeader) async throws -> Times {
+    func seed(_ look: TargetSurvey.Look, as plan: RestoreServersPlan) async throws -> Times {
         let server = look.server
+        let member = plan.member
         guard let snapshot = member.rdb else {
             throw Failure(.noSuchBackup, "restore \(member.member): the set holds no snapshot of it")
         }
@@ -49,7 +50,7 @@ struct ServerSeeding: Sendable {
         let times = try await withSeedListener(try await settings(for: look), logger: logger) { listener in
             do {
                 try await follow(look, listener)
-                return try await send(member, snapshot, as: header, over: listener, progress: step)
+                return try await send(snapshot, as: plan, over: listener, progress: step)
             } catch {
                 await putBack(look)
                 throw await Failure(wrapping: error, attempting: "restore \(member.member) into \(server.name)")
@@ -57,7 +58,7 @@ struct ServerSeeding: Sendable {
             }
         }
         do {
-            try await requireHeld(snapshot, header, by: server)
+            try await requireHeld(snapshot, plan.header, by: server)
         } catch {
             await putBack(look)
             throw error
@@ -76,21 +77,27 @@ struct ServerSeeding: Sendable {
     }
 
     private func send(
-        _ member: Manifest.Member,
         _ snapshot: Manifest.Snapshot,
-        as header: SeedHeader,
+        as plan: RestoreServersPlan,
         over listener: SeedListener,
         progress: ProgressMeter.Step
     ) async throws -> Times {
         let clock = ContinuousClock()
         let begin = clock.now
         let sentAt = Mutex(begin)
+        let (member, header) = (plan.member, plan.header)
+        let level = proof ?? member.provenLevel
         let replica = try await listener.replica()
         try await catalog.withStoredBytes(of: member) { stored in
-            let scanner = RDBScanner(level: proof ?? member.provenLevel)
+            let scanner = RDBScanner(level: level)
             _ = try await SnapshotPipeline.replay(stored, of: member, by: scanner, progress: progress) { chunks in
-                try await replica.load(chunks, as: header, bytes: snapshot.bytes) {
-                    sentAt.withLock { $0 = clock.now }
+                let sent: @Sendable () -> Void = { sentAt.withLock { $0 = clock.now } }
+                guard let rewriting = plan.rewriting else {
+                    return try await replica.load(chunks, as: header, bytes: snapshot.bytes, sent: sent)
+                }
+                let scanner = RDBScanner(level: level)
+                _ = try await SnapshotPipeline.rewriting(chunks, of: member, as: rewriting, by: scanner) { chunks in
+                    try await replica.load(chunks, as: header, bytes: nil, sent: sent)
                 }
             }
         }
@@ -111,7 +118,7 @@ struct ServerSeeding: Sendable {
         settings.connectSeconds = route.connectSeconds
         settings.noProgressSeconds = look.server.endpoint.deadlines.noProgressSeconds
         if look.settings?["tls-replication"] == "yes" || (look.settings == nil && route.tls != nil) {
-            guard let tls = route.tls else {
+            guard var tls = route.tls else {
                 throw Failure(
                     .configuration,
                     "restore into \(look.server.name): it replicates over TLS (tls-replication yes), and there is no "
@@ -119,6 +126,9 @@ struct ServerSeeding: Sendable {
                     hint: "Give one that its tls-ca-cert-file vouches for: --seed-cert FILE --seed-key FILE."
                 )
             }
+            // As the servers treat each other: one that asks nobody for a certificate may have one that no client may
+            // show.
+            if look.settings?["tls-auth-clients"] != "yes" { tls.skipsVerification = true }
             settings.tls = tls
         }
         return settings

@@ -150,11 +150,11 @@ extension Manifest.Snapshot {
 
 extension RDBError {
     /// What a broken rule means for the exit code.
-    fileprivate var failureCode: Failure.Code {
+    var failureCode: Failure.Code {
         switch rule {
         case .truncated: .truncated
         case .trailingBytes: .trailingBytes
-        case .version: .unsupported
+        case .version, .rewriting: .unsupported
         default: .corruptSnapshot
         }
     }

@@ -80,13 +80,13 @@ package struct StatefulSetMembers: Sendable {
     }
 
     /// The container that the server runs in.
-    private struct ServerContainer: Sendable {
+    struct ServerContainer: Sendable {
         let spec: ContainerSpec?
         /// Of several containers none of which names the port, the first may be a sidecar.
         var isGuess = false
     }
 
-    private static func serverContainer(of set: StatefulSet, named name: String?, port: Int) throws -> ServerContainer {
+    static func serverContainer(of set: StatefulSet, named name: String?, port: Int) throws -> ServerContainer {
         if let name {
             guard let found = set.containers.first(where: { $0.name == name }) else {
                 throw Failure(

@@ -24,7 +24,8 @@ package struct TargetSurvey: Sendable {
     package let looks: [Look]
 
     /// The settings that are looked at.
-    private static let patterns = RestoreTargetFacts.settingNames + ["port", "tls-port", "tls-replication"]
+    private static let patterns =
+        RestoreTargetFacts.settingNames + ["port", "tls-auth-clients", "tls-port", "tls-replication"]
 
     /// Asks every server.
     /// - Throws: when one does not answer, or loads its dataset.

@@ -16,17 +16,21 @@ struct ListpackWalk {
     init(bytes: Int) { self.bytes = bytes }
 
     mutating func walk(_ cursor: inout RDBCursor, _ sink: inout ElementSink) throws(RDBViolation) {
-        while cursor.remaining > 0 {
-            if sink.textBytes > 0 {
-                position += try sink.passText(&cursor)
-            } else if position == 0 {
-                guard try readHeader(&cursor) else { return }
-            } else if elementBytes > 0 {
-                guard try readLengthBehind(&cursor) else { return }
-            } else {
-                guard try readElement(&cursor, &sink) else { return }
-            }
+        while cursor.remaining > 0, try step(&cursor, &sink) {}
+    }
+
+    /// Reads the next thing: the header, the head of an element, what is at hand of its text, or the length behind it.
+    ///
+    /// - Returns: whether it was whole.
+    @inline(__always)
+    mutating func step(_ cursor: inout RDBCursor, _ sink: inout ElementSink) throws(RDBViolation) -> Bool {
+        if sink.textBytes > 0 {
+            position += try sink.passText(&cursor)
+            return true
         }
+        if position == 0 { return try readHeader(&cursor) }
+        if elementBytes > 0 { return try readLengthBehind(&cursor) }
+        return try readElement(&cursor, &sink)
     }
 
     func finish(_ sink: ElementSink) throws(RDBViolation) {

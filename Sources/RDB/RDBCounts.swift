@@ -10,6 +10,9 @@ struct RDBCounts {
     var records = [UInt64](repeating: 0, count: 256)
     var expires: UInt64 = 0
     var expired: UInt64 = 0
+    /// Those that expire before the time that was asked for, in milliseconds since 1970.
+    var past: UInt64 = 0
+    var pastAt: Int64?
 
     /// The name of the AUX field whose value follows, if it was short enough to be kept.
     var auxName: String?
@@ -35,6 +38,7 @@ struct RDBCounts {
         if let expiry {
             expires += 1
             if let createdAt, expiry < createdAt { expired += 1 }
+            if let pastAt, expiry < pastAt { past += 1 }
         }
         expiry = nil
         attributes = []

@@ -98,6 +98,11 @@ package enum RDBRule: String, Sendable, Hashable, CaseIterable {
     case template = "template"
     /// Data of a module that is not framed as such data must be.
     case moduleData = "module-data"
+
+    // Not a fault of the RDB.
+
+    /// What shall be written in place of something cannot stand there (`RDBRewriter`).
+    case rewriting = "rewriting"
 }
 
 /// A broken rule before it is known where it stands; the scanner adds that.

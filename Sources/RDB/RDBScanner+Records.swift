@@ -26,15 +26,20 @@ extension RDBScanner {
         _ fields: UnsafePointer<RDBField>
     ) throws(RDBViolation) -> Bool {
         while record.body == 0 {
+            let start = cursor.position
             let isRead: Bool
             switch fields[record.field] {
             case .text:
-                isRead = try readText(.text, &cursor)
+                guard try readText(.text, &cursor) else { return false }
+                record.field += 1
+                continue
             case .again:
                 record.again()
                 continue
             case .end:
-                try endRecord(at: offset + Int64(cursor.position))
+                let end = offset + Int64(cursor.position)
+                try endRecord(at: end)
+                if marks.isOn { marks.add(.recordEnd, record.opcode, end, end) }
                 return true
             case .key:
                 isRead = try readKey(&cursor)
@@ -45,11 +50,14 @@ extension RDBScanner {
                 continue
             case .endOfRecords:
                 endRecords()
+                let end = offset + Int64(cursor.position)
+                if marks.isOn { marks.add(.field(.endOfRecords), record.opcode, end, end) }
                 return false
             case let field:
                 isRead = try readOther(field, &cursor)
             }
             guard isRead else { return false }
+            if marks.isOn { mark(fields[record.field], from: start, to: cursor.position) }
             record.field += 1
         }
         return true
@@ -79,6 +87,12 @@ extension RDBScanner {
         }
         record.begin(opcode, found)
         record.offset = offset
+        if marks.isOn { marks.add(.opcode, opcode, offset, offset + 1) }
+    }
+
+    /// - Parameters: positions in the bytes at hand.
+    private mutating func mark(_ field: RDBField, from start: Int, to end: Int) {
+        marks.add(.field(field), record.opcode, offset + Int64(start), offset + Int64(end))
     }
 
     private mutating func endRecord(at end: Int64) throws(RDBViolation) {
@@ -112,6 +126,7 @@ extension RDBScanner {
         flushKeys()
         summary.expires = counts.expires
         summary.expired = counts.expired
+        summary.past = counts.past
         for (opcode, count) in zip(UInt8.min...UInt8.max, counts.records) where count > 0 {
             summary.records[opcode] = count
             let record = grammar.records[Int(opcode)]

@@ -33,6 +33,8 @@ package struct RDBScanner: Sendable {
     package internal(set) var census: RDBCensus?
     /// The look into the string that is being read, at levels deep and content.
     var inspection = StringInspection()
+    /// Where records and fields stand, for whoever asked for it.
+    var marks = RDBMarks()
     /// Where the first byte stands that is not read yet, in bytes from the start of the RDB.
     var offset: Int64 = 0
 
@@ -45,16 +47,19 @@ package struct RDBScanner: Sendable {
     ///   - aliveAt: in milliseconds since 1970: keys, and fields of hashes, that expire before are left out of the
     ///     digest of the content, as a server leaves them out that loads them then. By default none is.
     ///   - census: takes note of every key, if given.
+    ///   - pastAt: in milliseconds since 1970: keys that expire before are counted as past.
     package init(
         level: RDBLevel = .framing,
         limits: RDBLimits = .init(),
         aliveAt: Int64? = nil,
-        census: RDBCensus? = nil
+        census: RDBCensus? = nil,
+        pastAt: Int64? = nil
     ) {
         self.level = level
         looksInside = level != .framing
         self.limits = limits
         self.census = census
+        counts.pastAt = pastAt
         if level == .content { inspection.sink.content = ContentWalk(aliveAt: aliveAt) }
     }
 

@@ -21,6 +21,8 @@ package struct RDBSummary: Sendable, Hashable {
     package var expires: UInt64
     /// How many of those were already expired at the time of the snapshot (`ctime`).
     package var expired: UInt64
+    /// How many of those expire before the time that the scanner was asked about; zero if it was not.
+    package var past: UInt64
     /// How many keys of each type: `string`, `list`, `set`, `zset`, `hash`, `stream`, `module`, `array`.
     package var types: [String: UInt64]
     /// How many records of each opcode and value type (redis src/rdb.h): which encodings the values have.
@@ -42,6 +44,7 @@ package struct RDBSummary: Sendable, Hashable {
         keys: [UInt64: UInt64] = [:],
         expires: UInt64 = 0,
         expired: UInt64 = 0,
+        past: UInt64 = 0,
         types: [String: UInt64] = [:],
         records: [UInt8: UInt64] = [:],
         modules: [String] = [],
@@ -57,6 +60,7 @@ package struct RDBSummary: Sendable, Hashable {
         self.keys = keys
         self.expires = expires
         self.expired = expired
+        self.past = past
         self.types = types
         self.records = records
         self.modules = modules

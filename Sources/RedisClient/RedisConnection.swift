@@ -44,6 +44,11 @@ package final class RedisConnection: Sendable {
     /// - Throws: only for the connection itself: `.unreachable`, `.timeout`, `.tlsFailed`, `.protocolViolation`.
     package func reply(to command: RESPCommand) async throws -> RESPValue {
         send(command)
+        return try await nextReply(to: command)
+    }
+
+    /// Reads the next reply, which is that to a command which was sent.
+    func nextReply(to command: RESPCommand) async throws -> RESPValue {
         while true {
             if let value = try next() {
                 // Out-of-band messages are not replies; without a subscription none comes.

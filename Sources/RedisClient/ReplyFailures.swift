@@ -39,6 +39,10 @@ extension Failure {
                 said,
                 hint: "Look at `INFO replication` there: its primary must be reachable, and its link up."
             )
+        case "OOM":
+            self.init(.noSpace, said, hint: "Raise maxmemory on the server, or make room there.")
+        case "READONLY":
+            self.init(.configuration, said, hint: "The server is a replica: name its primary.")
         case "MISCONF":
             self.init(.saveFailed, said, hint: "The last save of the server failed; its log says why.")
         case "BUSY", "TRYAGAIN", "CLUSTERDOWN":
@@ -72,8 +76,13 @@ extension Failure {
     }
 
     private static func permissionHint(_ error: RESPError, command: RESPCommand, user: String) -> String {
-        // The others are about keys and channels, which no command of a backup touches.
-        let right = error.message.contains("channel") ? "allchannels" : "+\(command.right)"
+        let right =
+            if error.message.contains("channel") {
+                "allchannels"
+            } else {
+                // `No permissions to access a key`: only a restore of keys touches any.
+                error.message.contains("access") && error.message.contains("key") ? "~*" : "+\(command.right)"
+            }
         return "Type on the server: ACL SETUSER \(user) \(right)"
     }
 }

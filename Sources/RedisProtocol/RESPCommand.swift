@@ -47,12 +47,27 @@ package struct RESPCommand: Sendable, CustomStringConvertible, CustomReflectable
     package func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(arguments.reduce(16) { $0 + $1.count + 16 })
-        bytes.append(contentsOf: "*\(arguments.count)\r\n".utf8)
-        for argument in arguments {
-            bytes.append(contentsOf: "$\(argument.count)\r\n".utf8)
-            bytes.append(contentsOf: argument)
-            bytes.append(contentsOf: "\r\n".utf8)
-        }
+        for piece in pieces { bytes.append(contentsOf: piece) }
         return bytes
     }
+
+    /// The bytes to send, in pieces one after the other: large arguments are not copied.
+    package var pieces: [[UInt8]] {
+        var pieces: [[UInt8]] = []
+        var head = Array("*\(arguments.count)\r\n".utf8)
+        for argument in arguments {
+            head.append(contentsOf: "$\(argument.count)\r\n".utf8)
+            if argument.count < Self.pieceBytesMin {
+                head.append(contentsOf: argument)
+            } else {
+                pieces += [head, argument]
+                head = []
+            }
+            head.append(contentsOf: "\r\n".utf8)
+        }
+        return pieces + [head]
+    }
+
+    /// What is shorter is copied after all.
+    private static let pieceBytesMin = 1024
 }

@@ -51,6 +51,17 @@ struct JobsTests {
         "/events create",
     ]
 
+    /// What a restore of a whole set uses (Tests/EndToEndTests/VolumeRestoreTests records it); a Role grants it, and no
+    /// more.
+    private static let usedByRestoreSet: Set<String> = [
+        "apps/statefulsets get", "apps/statefulsets patch",
+        "apps/statefulsets/scale get", "apps/statefulsets/scale patch",
+        "/pods get", "/pods list", "/pods watch", "/persistentvolumeclaims get",
+        "batch/jobs create", "batch/jobs get", "batch/jobs delete",
+        "coordination.k8s.io/leases get", "coordination.k8s.io/leases create", "coordination.k8s.io/leases update",
+        "/events create",
+    ]
+
     /// What Kubernetes puts in the place of `$(NAME)`.
     private static let variables = [
         "STORE_URL": "s3://bucket/prefix", "POD_NAMESPACE": "prod", "MEMBER": "redis-1",
@@ -68,7 +79,7 @@ struct JobsTests {
         let known = [
             "all together", "app", "backup", "components/dns", "components/s3", "components/tls",
             "components/volume-source", "drill", "indexed", "monitoring", "monitoring/operator", "redis", "restore",
-            "store", "verify",
+            "restore-set", "store", "verify",
         ]
         #expect(Set(known).subtracting(folders.keys).isEmpty)
         for (name, folder) in folders.sorted(by: { $0.key < $1.key }) {
@@ -81,7 +92,7 @@ struct JobsTests {
         }
         #expect(!Entry.understands(["backup", "--no-such-flag"]))
         Self.expectTheRights(of: folders)
-        for name in ["redis", "backup", "restore", "verify", "drill", "indexed"] {
+        for name in ["redis", "backup", "restore", "restore-set", "verify", "drill", "indexed"] {
             #expect(folders[name]?.args.count == 1, "\(name)")
         }
         #expect(folders["components/volume-source"]?.args.count == 3)
@@ -92,6 +103,7 @@ struct JobsTests {
         for name in ["backup", "indexed", "components/tls"] {
             #expect(folders[name]?.rights == usedByBackup, "\(name)")
         }
+        #expect(folders["restore-set"]?.rights == usedByRestoreSet)
         for name in ["redis", "app", "restore", "verify", "drill", "components/dns", "components/volume-source"] {
             #expect(folders[name]?.rights.isEmpty == true, "\(name)")
         }

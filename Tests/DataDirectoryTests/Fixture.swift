@@ -16,6 +16,7 @@ enum Fixture {
         member: String = "m0",
         requestID: String? = nil,
         bytes: Int? = nil,
+        isRewritten: Bool = false,
         layout: PersistenceLayout = PersistenceLayout(shape: .parts),
         mode: RestoreMode = .freshOnly,
         owner: FileOwner? = nil
@@ -27,6 +28,7 @@ enum Fixture {
             requestID: requestID,
             bytes: Int64(bytes ?? snapshot.count),
             sha256: "00ff",
+            isRewritten: isRewritten,
             layout: layout,
             mode: mode,
             owner: owner

@@ -38,6 +38,31 @@ import Testing
         }
     }
 
+    /// Something else than the snapshot may be written where that was said before, and only what was proven stays.
+    @Test(arguments: [true, false], [0, 1])
+    func whatIsWrittenAnewIsWhatWasProven(isAnnounced: Bool, missing: Int64) async throws {
+        try await withTemporaryFolder { folder in
+            let content = Fixture.snapshot + [1, 2, 3]
+            let rewritten = RewrittenContent(
+                bytes: Int64(content.count) - missing,
+                sha256: String(repeating: "a", count: 64),
+                rewriting: "ttl shift"
+            )
+            let request = try Fixture.request(isRewritten: isAnnounced)
+            let outcome = try? await withDataDirectory(at: folder.path) { directory in
+                try await directory.withStagedRestore(request) { restore in
+                    try await restore.write(content)
+                    _ = try await restore.swapIn(as: rewritten)
+                }
+            }
+            let isRestored = isAnnounced && missing == 0
+            #expect(try folder.tree().isEmpty == !isRestored)
+            guard isRestored, case .restored(let marker, _) = try #require(outcome) else { return }
+            #expect(marker.bytes == rewritten.bytes && marker.sha256 == rewritten.sha256)
+            #expect(marker.rewriting == "ttl shift")
+        }
+    }
+
     @Test func bothNamesOfTheSnapshotAreOneFile() async throws {
         try await withTemporaryFolder { folder in
             try await withDataDirectory(at: folder.path) { _ = try await $0.restore(Fixture.request()) }

@@ -26,6 +26,7 @@ struct RDBOracle {
         let content = try walk(.content)
         try compare(framing: framing.outcome, deep: deep.outcome)
         try compare(deep: deep.outcome, content: content.outcome)
+        try RewritingOracle(seed: seed, data: data).check(framing: framing.outcome, deep: deep.outcome)
         if case .success = content.outcome, deep.census != content.census {
             throw Contradiction("level deep counts \(described(deep)), level content \(described(content))")
         }

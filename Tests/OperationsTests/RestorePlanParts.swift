@@ -68,7 +68,7 @@ enum RestorePlanParts {
         _ snapshot: Manifest.Snapshot,
         mode: String = "standalone",
         slots: String? = nil,
-        expiries: RestorePlan.Expiries = .keep,
+        expiries: ExpiryChoice = .keep,
         allowing allowances: RestorePlan.Allowances = .init(),
         _ facts: (inout RestoreTargetFacts) throws -> Void = { _ in }
     ) throws -> RestorePlan {

@@ -126,7 +126,7 @@ struct RestorePlanTests {
 
     private static let roomCases = [
         Case(check: .memory, name: "over maxmemory", verdict: .noGo) {
-            $0.maxMemoryBytes = 999_999
+            $0.maxMemoryBytes = 950_000
             $0.maxMemoryPolicy = "allkeys-lru"
         },
         Case(check: .memory, name: "over the container", verdict: .noGo) { $0.containerLimitBytes = 999_999 },
@@ -138,6 +138,8 @@ struct RestorePlanTests {
             $0.maxMemoryBytes = 10_000_000
         },
         Case(check: .memory, name: "nearly full", verdict: .warning, override: nil) { $0.maxMemoryBytes = 1_050_000 },
+        // A full cache says a little more than its limit, and must come back.
+        Case(check: .memory, name: "just over", verdict: .warning, override: nil) { $0.maxMemoryBytes = 960_000 },
         Case(check: .memory, name: "beside the old data", verdict: .noGo) {
             $0.maxMemoryBytes = 1_900_000
             $0.usedMemoryBytes = 1_000_000
@@ -257,8 +259,8 @@ struct RestorePlanTests {
         #expect(plan[.set]?.detail.contains("redis-1") == true)
     }
 
-    @Test(arguments: [(RestorePlan.Expiries.shift, RestorePlan.Verdict.go), (.persist, .warning)])
-    func theRowSaysWhatBecomesOfExpiries(expiries: RestorePlan.Expiries, verdict: RestorePlan.Verdict) throws {
+    @Test(arguments: [(ExpiryChoice.shift, RestorePlan.Verdict.go), (.persist, .warning)])
+    func theRowSaysWhatBecomesOfExpiries(expiries: ExpiryChoice, verdict: RestorePlan.Verdict) throws {
         let row = try Parts.plan(Parts.snapshot(expires: 3), expiries: expiries)[.expiries]
         #expect(row?.verdict == verdict && row?.target == expiries.rawValue && row?.snapshot == "3 of 10 keys")
         if expiries == .shift { #expect(row?.detail.contains("24h 00m") == true) }

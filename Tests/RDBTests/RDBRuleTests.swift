@@ -34,6 +34,7 @@ struct RDBRuleTests {
         let elsewhere: Set<RDBRule> = [
             .magic, .version, .truncated, .trailingBytes, .opcodeOfLaterVersion, .preReleaseOpcode, .tooMany,
             .listpack, .ziplist, .intset, .zipmap, .packedShape, .streamNode, .duplicateElement,
+            .rewriting,
         ]
         let breaches = Breach.ofRecords + Breach.ofStrings + Breach.ofValues + Breach.ofModulesAndArrays
         #expect(Set(breaches.map(\.rule)).union(elsewhere) == Set(RDBRule.allCases))

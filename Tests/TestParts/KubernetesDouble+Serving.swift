@@ -84,6 +84,7 @@ extension KubernetesDouble {
             return Answer(status: 404, body: Self.status(404, "NotFound", "the server could not find the resource"))
         }
         let body = (try? TestJSON(parsing: String(decoding: request.body, as: UTF8.self))) ?? .null
+        if target.use.subresource == "scale" { return scale(target, body) }
         switch (target.use.verb, target.use.resource) {
         case ("get", _):
             return object(target.use.resource, target.key).map { Answer(status: 200, body: $0) } ?? missing(target.use)
@@ -91,11 +92,13 @@ extension KubernetesDouble {
         case ("create", "selfsubjectaccessreviews"): return review(body)
         case ("create", _): return create(target.use, body)
         case ("update", _): return replace(target, body)
+        case ("patch", _): return patch(target, request, body)
+        case ("delete", _): return delete(target)
         default: return Answer(status: 405, body: Self.status(405, "MethodNotAllowed", "not played by the double"))
         }
     }
 
-    private func missing(_ use: Use) -> Answer {
+    func missing(_ use: Use) -> Answer {
         let whole = use.resource + (use.group.isEmpty ? "" : ".\(use.group)")
         return Answer(status: 404, body: Self.status(404, "NotFound", "\(whole) \"\(use.name ?? "")\" not found"))
     }
@@ -119,7 +122,9 @@ extension KubernetesDouble {
                 let message = "resourceVersion should not be set on objects to be created"
                 return Answer(status: 400, body: Self.status(400, "BadRequest", message))
             }
-            return Answer(status: 201, body: state.put(object, in: use.resource, key))
+            let made = state.put(object, in: use.resource, key)
+            if use.resource == "jobs" { state.tell(.jobCreated(made)) }
+            return Answer(status: 201, body: made)
         }
     }
 
@@ -127,17 +132,18 @@ extension KubernetesDouble {
         state.withLock { state in
             guard let old = state.objects[target.use.resource]?[target.key] else { return missing(target.use) }
             let (ours, theirs) = (body["metadata"]?["resourceVersion"]?.text, old["metadata"]?["resourceVersion"]?.text)
-            guard ours == nil || ours == theirs else {
-                let message =
-                    "Operation cannot be fulfilled on \(target.use.resource).\(target.use.group) "
-                    + "\"\(target.use.name ?? "")\": the object has been modified; please apply your changes to the "
-                    + "latest version and try again"
-                return Answer(status: 409, body: Self.status(409, "Conflict", message))
-            }
+            guard ours == nil || ours == theirs else { return Self.conflict(target.use) }
             var object = body
             object.set(old["metadata"]?["uid"], at: "metadata", "uid")
             return Answer(status: 200, body: state.put(object, in: target.use.resource, target.key))
         }
+    }
+
+    static func conflict(_ use: Use) -> Answer {
+        let message =
+            "Operation cannot be fulfilled on \(use.resource).\(use.group) \"\(use.name ?? "")\": the object has been "
+            + "modified; please apply your changes to the latest version and try again"
+        return Answer(status: 409, body: status(409, "Conflict", message))
     }
 
     private func review(_ body: TestJSON) -> Answer {

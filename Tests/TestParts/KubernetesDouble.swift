@@ -102,6 +102,8 @@ package final class KubernetesDouble: Sendable {
         var watchers: [Int: AsyncStream<Void>.Continuation] = [:]
         var watchersMade = 0
         var pageMax = Int.max
+        /// Where the controllers of a test hear what they are to act on.
+        var controllers: AsyncStream<ControllerNews>.Continuation?
     }
 
     let tls: TLSMaterial?

@@ -91,13 +91,7 @@ extension KubernetesDouble {
     }
 
     package func deletePod(_ name: String, namespace: String = "default") {
-        state.withLock { state in
-            guard var pod = state.objects["pods"]?.removeValue(forKey: "\(namespace)/\(name)") else { return }
-            state.version += 1
-            pod.set(.text("\(state.version)"), at: "metadata", "resourceVersion")
-            state.history.append(Change(version: state.version, type: "DELETED", kind: "pods", object: pod))
-            state.notify()
-        }
+        state.withLock { _ = $0.remove("pods", "\(namespace)/\(name)") }
     }
 
     /// The Lease of that name.
@@ -120,11 +114,11 @@ extension KubernetesDouble {
         state.withLock { $0.objects["leases"]?["\(namespace)/\(name)"] = nil }
     }
 
-    func object(_ kind: String, _ key: String) -> TestJSON? {
+    package func object(_ kind: String, _ key: String) -> TestJSON? {
         state.withLock { $0.objects[kind]?[key] }
     }
 
-    private func put(_ object: TestJSON, in kind: String, _ key: String) {
+    func put(_ object: TestJSON, in kind: String, _ key: String) {
         state.withLock { _ = $0.put(object, in: kind, key) }
     }
 
@@ -154,6 +148,16 @@ extension KubernetesDouble.State {
         let isNew = objects[kind]?[key] == nil
         objects[kind, default: [:]][key] = object
         history.append(.init(version: version, type: isNew ? "ADDED" : "MODIFIED", kind: kind, object: object))
+        notify()
+        return object
+    }
+
+    /// Removes an object, and tells the watches.
+    mutating func remove(_ kind: String, _ key: String) -> TestJSON? {
+        guard var object = objects[kind]?.removeValue(forKey: key) else { return nil }
+        version += 1
+        object.set(.text("\(version)"), at: "metadata", "resourceVersion")
+        history.append(.init(version: version, type: "DELETED", kind: kind, object: object))
         notify()
         return object
     }

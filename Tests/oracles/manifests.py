@@ -3,6 +3,7 @@
 Security Standard, and rules of our own. Prints one JSON document, {folder: {documents, problems, rules, args}}.
 
     manifests.py JOBS          every folder, and every component on top of what it is for
+    manifests.py --document F  one document as JSON, by the schema and the restricted standard alone: [problems]
     manifests.py --self-test   finds what is wrong with manifests that are bad on purpose: {name: [problems]}
 """
 import copy
@@ -27,7 +28,7 @@ CUSTOM_KINDS = {("monitoring.coreos.com/v1", "PrometheusRule")}
 COMPONENTS = {
     # jobs/redis has it already.
     "guard": ["redis"],
-    "s3": ["redis", "app", "backup", "verify", "drill", "restore", "indexed"],
+    "s3": ["redis", "app", "backup", "verify", "drill", "restore", "restore-set", "indexed"],
     "dns": ["store", "backup"],
     "tls": ["store", "backup"],
     "volume-source": ["store", "backup"],
@@ -334,12 +335,15 @@ def access_problems(document, documents):
         for field in ("apiGroups", "resources", "verbs"):
             if "*" in (rule.get(field) or []):
                 yield f"a rule has * as its {field}"
-        if "secrets" in resources or any("/" in each for each in resources):
+        # What scales a StatefulSet may change nothing else of it.
+        if "secrets" in resources or any("/" in each for each in resources - {"statefulsets/scale"}):
             yield f"a rule is about {', '.join(sorted(resources))}"
         if "create" in rule.get("verbs", []) and rule.get("resourceNames"):
             yield "a right to create cannot be limited to a name"
-        if resources & {"leases", "statefulsets"} and "create" not in rule["verbs"] and not rule.get("resourceNames"):
+        if resources & {"leases", "statefulsets", "statefulsets/scale"} and "create" not in rule["verbs"] and not rule.get("resourceNames"):
             yield f"a rule is about all {', '.join(sorted(resources))}"
+        if "jobs" in resources and "delete" in rule["verbs"] and not rule.get("resourceNames"):
+            yield "a rule is about deleting all jobs"
     if kind == "RoleBinding":
         role = document["roleRef"]
         if not any(each["kind"] == role["kind"] and each["metadata"]["name"] == role["name"] for each in documents):
@@ -603,6 +607,8 @@ BAD_ROLES = {
     "secrets": {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]},
     "exec": {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]},
     "all leases": {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["update"]},
+    "scales everything": {"apiGroups": ["apps"], "resources": ["statefulsets/scale"], "verbs": ["patch"]},
+    "deletes all jobs": {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "delete"]},
 }
 
 
@@ -631,5 +637,16 @@ def self_test():
     return result
 
 
+def judge_document(file):
+    document = json.loads(pathlib.Path(file).read_text())
+    # What the API server added.
+    for field in ("uid", "resourceVersion"):
+        document["metadata"].pop(field, None)
+    return [*schema_problems(document), *server_problems(document), *pod_security_problems(*pod_template(document))]
+
+
 if __name__ == "__main__":
-    print(json.dumps(self_test() if sys.argv[1] == "--self-test" else judge(pathlib.Path(sys.argv[1]).resolve())))
+    if sys.argv[1] == "--document":
+        print(json.dumps(judge_document(sys.argv[2])))
+    else:
+        print(json.dumps(self_test() if sys.argv[1] == "--self-test" else judge(pathlib.Path(sys.argv[1]).resolve())))

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TestParts
+import Testing
+
+/// `restore --guard`: no server starts empty where there was data, and none with data is kept from starting.
+struct GuardTests {
+    /// Each group has servers of its own, because some of them change what they have.
+    @Test(arguments: GuardTable.Group.allCases)
+    func theTruthTableIsTrue(group: GuardTable.Group) async throws {
+        let folders = group == .nobody ? GuardTable.Folder.allCases : GuardTable.foldersOfGroups
+        let stores: [GuardTable.Store] =
+            group == .nobody ? GuardTable.Store.allCases : [.holds, .nothing, .unreachable]
+        try await withGuardRig(group) { rig in
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                for folder in folders {
+                    tasks.addTask {
+                        for store in stores { try await rig.tryCell(folder, store, group: group) }
+                    }
+                }
+                try await tasks.waitForAll()
+            }
+        }
+    }
+
+    /// docs/guard.md holds the very tables that are tried here.
+    @Test func thePageHoldsTheTruthTable() throws {
+        let page = Parts.testsFolder.deletingLastPathComponent().appendingPathComponent("docs/guard.md")
+        let text = try String(contentsOf: page, encoding: .utf8)
+        #expect(text.contains("\n\n\(GuardTable.storeTable)\n\n"), "\(GuardTable.storeTable)")
+        #expect(text.contains("\n\n\(GuardTable.groupTable)\n\n"), "\(GuardTable.groupTable)")
+    }
+
+    /// The store comes back while the pod is held: it is restored, and what it waited for was said meanwhile.
+    @Test func aPodIsHeldUntilTheStoreCanBeAsked() async throws {
+        try await withGuardRig(.nobody) { rig in
+            try await withFaultProxy(to: rig.bucket.port) { proxy in
+                proxy.refuse(.all)
+                let log = rig.root.appendingPathComponent("termination-log")
+                try Data().write(to: log)
+                let data = try rig.makeFolder(.empty)
+                let arguments = rig.arguments(.cut, data, "--guard-deadline", "60s", "--termination-log", log.path)
+                let environment = rig.environment(.cut, endpoint: proxy.url)
+                try await Redoubt.withRunning(arguments, environment: environment) { process in
+                    try await eventually("the hold to be told") {
+                        process.errors.text.contains("holding the server of") ? true : nil
+                    }
+                    let message = try TestJSON(parsing: String(decoding: try Data(contentsOf: log), as: UTF8.self))
+                    #expect(message["exitCode"] == 5)
+                    #expect(message["error"]?["message"]?.text?.contains("hold the server of") == true)
+                    proxy.clear()
+                    let outcome = try await Redoubt.outcome(of: process)
+                    #expect(outcome.code == 0 && outcome.output.contains("restored: demo/"), "\(outcome.errors)")
+                    let last = try TestJSON(parsing: String(decoding: try Data(contentsOf: log), as: UTF8.self))
+                    #expect(last["exitCode"] == 0 && last["error"] == nil)
+                }
+            }
+        }
+    }
+
+    /// SIGTERM ends a hold at once, whatever it waits for, and leaves nothing half-made.
+    @Test(arguments: [false, true])
+    func aHeldPodEndsWhenItIsToldTo(isStalled: Bool) async throws {
+        try await withGuardRig(.nobody) { rig in
+            try await withFaultProxy(to: rig.bucket.port) { proxy in
+                if isStalled { proxy.freeze() } else { proxy.refuse(.all) }
+                let data = try rig.makeFolder(.empty)
+                let arguments = rig.arguments(.cut, data, "--guard-deadline", "10m")
+                let environment = rig.environment(.cut, endpoint: proxy.url)
+                try await Redoubt.withRunning(arguments, environment: environment) { process in
+                    try await eventually("the store to be asked") { proxy.connections.isEmpty ? nil : true }
+                    process.kill(SIGTERM)
+                    let outcome = try await Redoubt.outcome(of: process, withinSeconds: 10)
+                    #expect(outcome.code == 143, "\(outcome.errors)")
+                    let files = try FileManager.default.contentsOfDirectory(atPath: data.path)
+                    #expect(files.isEmpty)
+                }
+            }
+        }
+    }
+
+    /// At the deadline the server starts empty only where the operator says so, and only where nobody answered.
+    @Test func theDeadlineStartsAServerOnlyOnTheOperatorsWord() async throws {
+        try await withGuardRig(.nobody) { rig in
+            let data = try rig.makeFolder(.empty)
+            let started = try await rig.run(.unreachable, data, "--guard-on-deadline", "start")
+            #expect(started.code == 0 && started.errors.contains("EMPTY"), "\(started.errors)")
+            let report = try TestJSON(parsing: started.output)
+            #expect(report["outcome"] == "starts-unproven")
+            let denied = try await rig.run(.denied, data, "--guard-on-deadline", "start")
+            #expect(denied.code == 7, "\(denied.errors)")
+            let files = try FileManager.default.contentsOfDirectory(atPath: data.path)
+            #expect(files.isEmpty)
+        }
+    }
+
+    /// A name that was mistyped looks like a new deployment; whoever knows that there is a backup can say so.
+    @Test func aBackupCanBeRequired() async throws {
+        try await withGuardRig(.nobody) { rig in
+            let refused = try await rig.run(.others, try rig.makeFolder(.empty), "--require-backup")
+            #expect(refused.code == 10 && refused.output.contains("demo"), "\(refused.errors)")
+        }
+    }
+
+    /// A server that was started empty once is restored on request; one that was emptied after the backup is not.
+    @Test func dataWithoutAKeyIsReplacedOnRequest() async throws {
+        try await withGuardRig(.emptied) { rig in
+            let data = try rig.makeFolder(.startedEmpty)
+            let restored = try await rig.run(.holds, data, "--replace-empty")
+            #expect(restored.code == 0 && restored.output.contains("\"restored\""), "\(restored.errors)")
+            let archive = try FileManager.default.contentsOfDirectory(atPath: data.path).first { $0.hasPrefix("pre-") }
+            #expect(archive != nil)
+            let again = try await rig.run(.holds, data, "--replace-empty")
+            #expect(again.code == 0 && again.output.contains("left-alone"), "\(again.output)")
+            let emptied = try rig.folder(holding: rig.emptiedDump)
+            let alone = try await rig.run(.holds, emptied, "--replace-empty")
+            #expect(alone.output.contains("left-alone") && alone.output.contains("it was emptied"), "\(alone.errors)")
+        }
+    }
+
+    /// What overrides the two dangers.
+    @Test(arguments: [GuardTable.Group.emptyStranger, .orphan])
+    func aDangerIsOverriddenByItsFlag(group: GuardTable.Group) async throws {
+        try await withGuardRig(group) { rig in
+            let flag = group == .orphan ? "--ignore-orphans" : "--ignore-empty-primary"
+            let refused = try await rig.run(.holds, try rig.makeFolder(.empty))
+            #expect(refused.code == 8 && refused.errors.contains(flag), "\(refused.errors)")
+            let restored = try await rig.run(.holds, try rig.makeFolder(.empty), flag)
+            #expect(restored.code == 0 && restored.output.contains("\"restored\""), "\(restored.errors)")
+        }
+    }
+
+    @Test func aGuardMovesNoData() async throws {
+        let outcome = try await Redoubt.run(
+            "restore",
+            "--from",
+            "file:///x",
+            "--data-dir",
+            "/x",
+            "--guard",
+            "--replace"
+        )
+        #expect(outcome.code == 64)
+    }
+}
