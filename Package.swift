@@ -108,7 +108,7 @@ let package = Package(
             "Operations",
             [
                 "Failures", "ByteStreams", "Compression", "RedisProtocol", "RDB", "ObjectStorage", "RedisClient",
-                "DataDirectory", "Kubernetes", "Catalog", logging, nioPosix, systemPackage,
+                "DataDirectory", "Kubernetes", "Catalog", logging, nioPosix, subprocess, systemPackage,
             ]
         ),
 
@@ -171,7 +171,7 @@ let package = Package(
                 "RedisProtocol", "Failures", "TestParts", logging,
             ]
         ),
-        tests("CommandsTests", ["Commands", "Failures", "TestParts", argumentParser]),
+        tests("CommandsTests", ["Catalog", "Commands", "Failures", "TestParts", argumentParser]),
         tests("EndToEndTests", ["TestParts"]),
     ] + fuzzing
 )

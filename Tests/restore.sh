@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What it takes to bring back a wiped set of three: `restore.sh REDOUBT ROUNDS`.
+# What it takes to bring back a wiped set of three: `restore.sh REDOUBT ROUNDS`. SERVER is another server than redis-server.
 #
 # Side by side, in one run: the set restored by one command, which gives each server the snapshot from the store; and
 # what people do without it, the primary restored through its folder, and the replicas synchronized in full from it.
@@ -9,6 +9,7 @@ set -euo pipefail
 
 redoubt=$(readlink -f "$1")
 rounds=${2:-3}
+server=${SERVER:-redis-server}
 folder=$(mktemp -d)
 ports=(7411 7412 7413)
 endpoints=()
@@ -19,7 +20,7 @@ start() { # port, more arguments
     local port=$1
     shift
     mkdir -p "$folder/$port"
-    redis-server --port "$port" --bind 127.0.0.1 --dir "$folder/$port" --daemonize yes --save '' \
+    "$server" --port "$port" --bind 127.0.0.1 --dir "$folder/$port" --daemonize yes --save '' \
         --pidfile "$folder/$port/pid" --logfile "$folder/$port/log" --enable-debug-command local "$@" >/dev/null
     until redis-cli -p "$port" ping 2>/dev/null | grep -q PONG; do sleep 0.02; done
 }

@@ -29,8 +29,8 @@ struct GuardOptions: ParsableArguments, Sendable {
 
     @Option(
         help: """
-            Guard: what then: fail, and the server does not start; or start, and it starts EMPTY, whatever it had. Only \
-            a store that cannot be reached is meant: one that refuses always fails.
+            Guard: what then: fail, and the server does not start; or start, and it starts EMPTY, whatever it had. \
+            Only a store that cannot be reached is meant: one that refuses always fails.
             """
     )
     var guardOnDeadline: OnDeadline = .fail

@@ -43,13 +43,15 @@ extension RestoreCommand {
     private func request(_ found: FoundServers, _ session: Session) throws -> RestoreServersRequest {
         var request = RestoreServersRequest(
             reference: try BackupReference(backup),
-            servers: try found.servers.map { try server($0, isAlone: found.servers.count == 1) }
+            servers: try found.servers.map { server in
+                try RestoreServer(server.name, server.endpoint, server.pod, isAlone: found.servers.count == 1)
+            }
         )
         request.name = source.name ?? (servers.set.statefulset == nil ? nil : found.subjectName)
         request.member = member
         request.primary = serving.primary
         request.rejoins = try rejoined(session)
-        request.route = serving.route(servers)
+        request.route = route.route(servers)
         request.parallel = serving.parallel
         request.proof = proof.proof
         request.settleSeconds = serving.settleTimeout
@@ -65,14 +67,19 @@ extension RestoreCommand {
 
     private func rejoined(_ session: Session) throws -> RestoreServer? {
         guard let endpoint = try servers.endpoints(serving.rejoin.map { [$0] } ?? [], session).first else { return nil }
-        return try server(.init(name: endpoint.memberName, endpoint: endpoint, pod: nil), isAlone: false)
+        return try RestoreServer(endpoint.memberName, endpoint, isAlone: false)
     }
+}
 
-    private func server(_ found: FoundServers.Server, isAlone: Bool) throws -> RestoreServer {
-        switch found.endpoint.url.address {
+extension RestoreServer {
+    /// A server as the options name it.
+    /// - Parameter isAlone: whether no other has to reach it.
+    /// - Throws: `.usage` where others would have to reach it by its socket.
+    init(_ name: String, _ endpoint: RedisEndpoint, _ pod: BackupMember.Pod? = nil, isAlone: Bool) throws {
+        switch endpoint.url.address {
         case .tcp(let host, let port):
-            let address = ServerAddress(host: found.pod?.domainName ?? host, port: port)
-            return RestoreServer(name: found.name, endpoint: found.endpoint, address: address, pod: found.pod)
+            let address = ServerAddress(host: pod?.domainName ?? host, port: port)
+            self.init(name: name, endpoint: endpoint, address: address, pod: pod)
         case .unix(let path):
             guard isAlone else {
                 throw Failure(
@@ -81,8 +88,7 @@ extension RestoreCommand {
                     hint: "Give its address with --endpoint redis://HOST:PORT."
                 )
             }
-            let address = ServerAddress(host: "127.0.0.1", port: 0)
-            return RestoreServer(name: found.name, endpoint: found.endpoint, address: address)
+            self.init(name: name, endpoint: endpoint, address: ServerAddress(host: "127.0.0.1", port: 0), pod: pod)
         }
     }
 }

@@ -79,7 +79,7 @@ extension RestoreCommand {
             reference: try BackupReference(backup),
             name: source.name ?? "\(client.namespace).\(name)",
             program: try volumes.program(own: own, owner: owner, mountsConfiguration: serverConfig != nil),
-            leaseName: "redoubt-\(name)",
+            leaseName: TellingOptions.leaseName(ofSet: name),
             runID: session.runID
         )
         request.member = member

@@ -27,6 +27,9 @@ struct RestoreCommand: RunnableCommand {
             which sends it the snapshot from the store; then one of them becomes the primary, and the others follow it \
             by partial synchronization. Run it again after any interruption: it goes on from what it finds.
 
+            A cluster takes two steps: --data-dir with --shard for one node of each shard before it starts, then \
+            --cluster with all nodes.
+
             With --keys and --endpoint, the keys of the backup that match are written to a running server, which keeps \
             all others. Exit code 3: some were there already and were left alone; --replace overwrites those.
             """
@@ -109,9 +112,12 @@ struct RestoreCommand: RunnableCommand {
     @OptionGroup var source: SourceStoreOptions
     @OptionGroup(title: "Servers") var servers: ServerOptions
     @OptionGroup(title: "Restoring into servers") var serving: RestoreServersOptions
+    @OptionGroup(title: "How servers reach this program") var route: SeedRouteOptions
+    @OptionGroup(title: "Clusters") var clustering: ClusterOptions
     @OptionGroup(title: "Output") var outputs: OutputOptions
 
     func validate() throws {
+        try clustering.validate(with: self)
         guard selective.isEmpty else { return try validateKeys() }
         if volumes.via != nil { return try volumes.validate(with: self) }
         guard (dataDir == nil) != servers.isEmpty else {
@@ -122,6 +128,7 @@ struct RestoreCommand: RunnableCommand {
 
     func execute() async throws -> ExitCode {
         let session = outputs.session()
+        if clustering.cluster { return try await formingCluster(session) }
         guard selective.isEmpty else { return try await restoreKeys(session) }
         guard volumes.via == nil else { return try await restoreVolumes(session) }
         guard let dataDir else { return try await intoServers(session) }
@@ -177,6 +184,7 @@ struct RestoreCommand: RunnableCommand {
             reference: try BackupReference(backup),
             name: source.name,
             member: member,
+            shard: clustering.shardReference,
             path: dataDir,
             mode: replace ? .replace : replaceEmpty ? .replaceEmpty : .freshOnly,
             fileNames: try configuration?.fileNames() ?? .standard,

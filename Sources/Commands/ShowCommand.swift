@@ -19,10 +19,12 @@ struct ShowCommand: RunnableCommand {
     func execute() async throws -> ExitCode {
         let session = outputs.session()
         let reference = try BackupReference(backup)
-        let manifest = try await source.store.withStore(at: source.from, session) { store in
-            try await Catalog(store: store).require(reference, name: source.name)
+        let (manifest, drill) = try await source.store.withStore(at: source.from, session) { store in
+            let catalog = Catalog(store: store)
+            let manifest = try await catalog.require(reference, name: source.name)
+            return (manifest, await LastDrill.find(manifest, in: catalog, session))
         }
-        try session.result(ManifestText(manifest).text, manifest)
+        try session.result(ManifestText(manifest).text + (drill?.line ?? ""), manifest)
         return .done
     }
 }

@@ -89,5 +89,6 @@ extension TellingOptions {
     }
 
     /// What the Lease of a StatefulSet is called.
-    static func leaseName(of set: StatefulSet) -> String { "redoubt-\(set.name)" }
+    static func leaseName(of set: StatefulSet) -> String { leaseName(ofSet: set.name) }
+    static func leaseName(ofSet name: String) -> String { "redoubt-\(name)" }
 }

@@ -27,7 +27,7 @@ struct VolumeRestoreOptions: ParsableArguments, Sendable {
 
     @Option(
         help: ArgumentHelp(
-            "How many pods there are to be afterwards. Otherwise as many as there were.",
+            "How many pods there are to be afterwards. Otherwise as many as before.",
             valueName: "count"
         )
     )
@@ -35,8 +35,8 @@ struct VolumeRestoreOptions: ParsableArguments, Sendable {
 
     @Option(
         help: ArgumentHelp(
-            "Image of the Jobs. Otherwise that of this pod (POD_NAME, POD_NAMESPACE), whose variables, volumes and pull "
-                + "secrets they have too.",
+            "Image of the Jobs. Otherwise that of this pod (POD_NAME, POD_NAMESPACE), whose variables, volumes and "
+                + "pull secrets they have too.",
             valueName: "image"
         )
     )

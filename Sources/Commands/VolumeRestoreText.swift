@@ -141,7 +141,8 @@ struct VolumeRestoreText {
 
     /// In a sentence.
     var verdict: String {
-        "\(document.namespace)/\(document.statefulSet): \(document.volumes.count) volumes from \(document.backup), member "
-            + "\(document.member); \(document.replicas) pods are ready after \(Quantity.seconds(document.stoppedSeconds))"
+        let ready = Quantity.seconds(document.stoppedSeconds)
+        return "\(document.namespace)/\(document.statefulSet): \(document.volumes.count) volumes from "
+            + "\(document.backup), member \(document.member); \(document.replicas) pods are ready after \(ready)"
     }
 }

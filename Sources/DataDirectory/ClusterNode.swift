@@ -12,13 +12,23 @@ package struct ClusterNode: Sendable, Hashable {
     package var isPrimary: Bool
     /// The slots it owns, in order.
     package var slots: [ClosedRange<Int>]
+    /// The slots of its shard, in order: its own, or those of the primary that it follows.
+    package var shardSlots: [ClosedRange<Int>]
     /// How many nodes it knows, itself among them.
     package var knownNodes: Int
 
-    package init(nodeID: String, isPrimary: Bool, slots: [ClosedRange<Int>], knownNodes: Int) {
+    /// - Parameter shardSlots: its own when `nil`.
+    package init(
+        nodeID: String,
+        isPrimary: Bool,
+        slots: [ClosedRange<Int>],
+        shardSlots: [ClosedRange<Int>]? = nil,
+        knownNodes: Int
+    ) {
         self.nodeID = nodeID
         self.isPrimary = isPrimary
         self.slots = slots
+        self.shardSlots = shardSlots ?? slots
         self.knownNodes = knownNodes
     }
 
@@ -30,6 +40,7 @@ package struct ClusterNode: Sendable, Hashable {
             nodeID: own.id,
             isPrimary: own.isPrimary,
             slots: own.slots.ranges,
+            shardSlots: topology.primary(of: own)?.slots.ranges,
             knownNodes: topology.nodes.count
         )
     }

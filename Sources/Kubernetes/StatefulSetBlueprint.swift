@@ -21,6 +21,12 @@ package struct StatefulSetBlueprint: Sendable {
         package let claimTemplate: String
         package let path: String
         let subPath: String?
+
+        package init(claimTemplate: String, path: String, subPath: String? = nil) {
+            self.claimTemplate = claimTemplate
+            self.path = path
+            self.subPath = subPath
+        }
     }
 
     /// Where a container has the claims of its pod, in the order of its `volumeMounts`.

@@ -4,7 +4,6 @@ import Catalog
 import DataDirectory
 import Failures
 import RDB
-import RedisProtocol
 
 /// What is asked of a restore into a data directory.
 package struct DataDirectoryRequest: Sendable {
@@ -13,6 +12,8 @@ package struct DataDirectoryRequest: Sendable {
     package var name: String?
     /// The member; the one that is furthest in its history when `nil`.
     package var member: String?
+    /// The shard of a cluster whose best member is restored, where no member is named.
+    package var shard: ShardReference?
     /// The data directory.
     package var path: String
     package var mode: RestoreMode
@@ -37,6 +38,7 @@ package struct DataDirectoryRequest: Sendable {
         reference: BackupReference,
         name: String?,
         member: String?,
+        shard: ShardReference? = nil,
         path: String,
         mode: RestoreMode,
         fileNames: DataFileNames,
@@ -51,6 +53,7 @@ package struct DataDirectoryRequest: Sendable {
         self.reference = reference
         self.name = name
         self.member = member
+        self.shard = shard
         self.path = path
         self.mode = mode
         self.fileNames = fileNames
@@ -67,8 +70,10 @@ package struct DataDirectoryRequest: Sendable {
     /// would be taken back to the last backup each time (F39): so it is one request for each subject, which is answered
     /// once.
     func requestID(for manifest: Manifest) -> String? {
-        requestID ?? (reference == .latest ? "latest \(manifest.name) \(member ?? "")" : nil)
+        requestID ?? (reference == .latest ? "latest \(manifest.name) \(chosen)" : nil)
     }
+
+    private var chosen: String { member ?? shard.map { "shard \($0)" } ?? "" }
 
     /// The files that make the server load a snapshot.
     func layout(rdbVersion: Int) throws -> PersistenceLayout {
@@ -88,10 +93,8 @@ extension DataDirectoryRequest {
         facts.filePurpose = purpose
         facts.freeDiskBytes = freeBytes
         facts.filesHeld = Dictionary(contents.data.map { ($0.name, $0.bytes) }, uniquingKeysWith: +)
-        guard let node = contents.clusterNode else { return facts }
-        facts.isClustered = facts.isClustered ?? true
-        // The slots of a replica are those of its primary, which its own line does not tell.
-        if node.isPrimary { facts.slots = facts.slots ?? SlotRanges(node.slots) }
+        facts.clusterNode = contents.clusterNode
+        if contents.clusterNode != nil { facts.isClustered = facts.isClustered ?? true }
         return facts
     }
 }

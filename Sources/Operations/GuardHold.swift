@@ -121,7 +121,7 @@ struct GuardHold {
         }
         return Failure(
             held.failure.code,
-            "hold the server of \(path) (\(text)): the folder is empty, and the store does not say whether it should be",
+            "hold the server of \(path) (\(text)): the folder is empty, and the store does not say if it should be",
             cause: held.failure,
             hint: (held.failure.hint.map { "\($0) " } ?? "")
                 + "It is tried again when this container is started anew. --guard-on-deadline start starts the server "

@@ -5,7 +5,7 @@ import FoundationEssentials
 import Kubernetes
 
 /// How the pod of a Job ended, by its exit code and its last words.
-struct JobVerdict: Sendable, Hashable {
+package struct JobVerdict: Sendable, Hashable {
     /// `nil` when its container is not known to have ended.
     let exitCode: Int?
     /// `OOMKilled`, `Error` …; what Kubernetes says of the pod, where nothing of the container is known.
@@ -13,9 +13,9 @@ struct JobVerdict: Sendable, Hashable {
     /// What it said, in one line.
     let words: String?
     /// What it did, where it says so.
-    let result: String?
+    package let result: String?
     /// What kind of failure it says that it was.
-    let code: Failure.Code?
+    package let code: Failure.Code?
 
     private static let wordsLengthMax = 400
     /// A process that is ended by a signal has an exit code from here on.
@@ -40,11 +40,12 @@ struct JobVerdict: Sendable, Hashable {
         self.init(exitCode: exit?.code, reason: exit?.reason ?? pod.remark, message: exit?.message)
     }
 
-    init(exitCode: Int?, reason: String?, message: String?) {
+    package init(exitCode: Int?, reason: String?, message: String?) {
         let said = message.flatMap { try? JSONDecoder().decode(Message.self, from: Data($0.utf8)) }
         self.exitCode = exitCode
         self.reason = reason
-        result = said?.result.map(Self.line)
+        // The rest says the same at length.
+        result = said?.result.flatMap { $0.split(whereSeparator: \.isNewline).first }.map { Self.line(String($0)) }
         code = said?.error.flatMap { Failure.Code(rawValue: $0.code) }
         // Without a termination message it is the end of the log.
         words = (said?.error.map { "\($0.message) [\($0.code)]" } ?? (said == nil ? message : nil)).map(Self.line)
@@ -63,7 +64,7 @@ struct JobVerdict: Sendable, Hashable {
 
     /// What the volume holds, when the Job has failed.
     /// - Parameter job: what the Job controller says.
-    func stateOfFailure(_ job: String) -> VolumeState {
+    package func stateOfFailure(_ job: String) -> VolumeState {
         let exit = exitCode.map { "exit \($0)" }
         let what = [exit, reason].compactMap { $0 }.joined(separator: ", ")
         let text = (words ?? job) + (what.isEmpty ? "" : " (\(what))")

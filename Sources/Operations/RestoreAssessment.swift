@@ -142,12 +142,18 @@ extension RestoreAssessment {
         let slots = member.shard?.slots
         let isClustered = slots != nil || member.server?.mode == ServerInfo.Mode.cluster.rawValue
         let cell = isClustered ? "a node, slots \(Self.text(slots))" : "not clustered"
+        if target.isClustered == true, let node = target.clusterNode {
+            let has = "a node, slots \(ClusterNodeFile.named(SlotRanges(node.shardSlots)))"
+            guard let trouble = ClusterNodeFile.trouble(node, with: member) else {
+                return isClustered ? row(.cluster, .go, cell, has) : obstacle(.cluster, cell, has, Self.ofAllSlots)
+            }
+            return obstacle(.cluster, cell, has, "\(trouble): \(ClusterNodeFile.remedy)")
+        }
         switch (isClustered, target.isClustered) {
         case (false, nil), (false, false?):
             return row(.cluster, .go, cell, target.isClustered == nil ? Self.notKnown : "not clustered")
         case (false, true?):
-            let detail = "the keys are of all slots, and a node loads only those of its own"
-            return obstacle(.cluster, cell, "a node", detail)
+            return obstacle(.cluster, cell, "a node", Self.ofAllSlots)
         case (true, false?):
             let detail = "the snapshot holds one shard of several: the keys of its slots alone"
             return row(.cluster, .warning, cell, "not clustered", detail)
@@ -159,7 +165,11 @@ extension RestoreAssessment {
         }
     }
 
+    private static let ofAllSlots = "the keys are of all slots, and a node takes over every slot that it has keys of"
+
     private func slotsRow(_ cell: String, _ slots: String?) -> Row {
+        // A node that has none yet owns the slots that it finds keys of.
+        if target.slots == nil { return row(.cluster, .go, cell, "a node, which has no slots yet") }
         guard let own = target.slots, let theirs = slots.flatMap(SlotRanges.init) else {
             return row(.cluster, .warning, cell, "a node", "the slots of one of the two are not known")
         }

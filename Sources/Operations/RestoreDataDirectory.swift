@@ -41,7 +41,7 @@ package struct RestoreDataDirectory: Sendable {
             guard let manifest = try await resolve(known) else {
                 return .nothingToRestore(others: try await catalog.otherSubjects(than: request.name))
             }
-            let member = try MemberChoice(manifest).member(named: request.member)
+            let member = try chosenMember(of: manifest)
             if manifest.isPartial { logger.warning("\(manifest.name)/\(manifest.id) is partial: some members failed") }
 
             // Is it still to be done? Restored once, it is not restored again at each start of the pod.
@@ -87,6 +87,11 @@ package struct RestoreDataDirectory: Sendable {
             _ = try await staging.swapIn(as: rewritten?.content(request.expiries))
             return RestoredExpiries(request.expiries, rewriting, rewritten, replayed.prover.proof)
         }
+    }
+
+    private func chosenMember(of manifest: Manifest) throws -> Manifest.Member {
+        if request.member == nil, let shard = request.shard { return try ClusterShards(manifest).member(of: shard) }
+        return try MemberChoice(manifest).member(named: request.member)
     }
 
     /// Writes the snapshot, or what is made of it; the latter is proven by itself.

@@ -130,8 +130,9 @@ extension RestoreGuard {
         var remarks: [String] = []
         if !others.isEmpty {
             let text =
-                "no backup is called \(request.name ?? ""), but there are backups of \(others.joined(separator: ", ")): "
-                + "if one of these was meant, the server now starts EMPTY beside its backups (--require-backup refuses)"
+                "no backup is called \(request.name ?? ""), and there are backups of "
+                + "\(others.joined(separator: ", ")): if one of these was meant, the server now starts EMPTY beside "
+                + "its backups (--require-backup refuses)"
             remarks.append(text)
             logger.warning("\(text)")
         }

@@ -103,7 +103,7 @@ package struct RestoreServers: Sendable {
                 guard let target = queue.next() else { return }
                 group.addTask { await seeded(target, by: seeding, plan) }
             }
-            for _ in 0..<max(1, request.parallel) { next() }
+            for _ in 0..<(request.route.hasFixedPort ? 1 : max(1, request.parallel)) { next() }
             while let result = try await group.next() {
                 results.append(result)
                 next()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Catalog
+import DataDirectory
 import Failures
 import RDB
 import RedisClient
@@ -89,7 +90,9 @@ package struct RestoreServersPlan: Sendable {
         self.header = header
         rewriting = identity.rewriting
         self.rejoined = rejoined
-        rejoinIsPartial = rejoined.map { Self.covers($0.info, header) }
+        rejoinIsPartial = rejoined.map { look in
+            look.info.canContinue(from: DatasetHistory(id: header.replicationID, offset: header.offset))
+        }
         targets = zip(survey.looks, states).map { look, state in
             let isPrimary = look.server.name == primary
             let needsSnapshot = state.needsSnapshot(isPrimary: isPrimary, replaces: request.replaces)
@@ -140,20 +143,6 @@ package struct RestoreServersPlan: Sendable {
             throw Failure(.usage, "restore into running servers: none is named")
         }
         return first
-    }
-
-    /// Whether a primary can go on from the snapshot with a replica (redis src/replication.c,
-    /// `masterTryPartialResync`).
-    private static func covers(_ info: ServerInfo, _ header: SeedHeader) -> Bool {
-        let isHistory =
-            info.replicationID == header.replicationID
-            || (info.secondReplicationID == header.replicationID
-                && header.offset + 1 <= info.secondReplicationOffset ?? -1)
-        guard isHistory, info.hasReplicationBacklog == true,
-            let first = info.integer("repl_backlog_first_byte_offset"),
-            let length = info.integer("repl_backlog_histlen")
-        else { return false }
-        return header.offset + 1 >= first && header.offset + 1 <= first + length
     }
 }
 
@@ -256,7 +245,12 @@ extension RestoreServersPlan {
 
     /// What will be done, one line a server.
     package var lines: [String] {
-        targets.map { target in
+        let outlook =
+            rejoinIsPartial == false
+            ? "\(rejoined?.server.name ?? "the primary") cannot go on from the snapshot: "
+                + "whoever follows it is sent everything that it holds"
+            : nil
+        return targets.map { target in
             let what =
                 switch target.state {
                 case .fresh: "is fresh"
@@ -268,6 +262,6 @@ extension RestoreServersPlan {
             let end =
                 target.isPrimary ? "becomes the primary" : "follows \(rejoined?.server.name ?? primary?.name ?? "")"
             return "\(target.name) \(what), \(target.needsSnapshot ? "takes the snapshot, " : "")\(end)"
-        }
+        } + (outlook.map { [$0] } ?? [])
     }
 }

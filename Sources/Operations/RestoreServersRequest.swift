@@ -54,6 +54,9 @@ package struct SeedRoute: Sendable {
     package var connectSeconds = 30.0
 
     package init() {}
+
+    /// Whether only one server at a time can be awaited.
+    var hasFixedPort: Bool { listenPort != 0 || advertisedPort != nil }
 }
 
 /// What is asked of a restore into running servers.

@@ -32,6 +32,8 @@ package struct RestoreTargetFacts: Sendable, Hashable {
     package var isClustered: Bool?
     /// The slots that it owns, where it is a node of a cluster.
     package var slots: SlotRanges?
+    /// What its `nodes.conf` says, where it does not run and has one.
+    package var clusterNode: ClusterNode?
     /// How many keys it holds.
     package var keysHeld: UInt64?
     /// What stands in its folder that would be moved, with its size in bytes; empty where it is fresh.

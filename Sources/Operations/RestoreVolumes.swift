@@ -182,12 +182,18 @@ extension RestoreVolumes {
     }
 
     private func endJobs(_ jobs: VolumeJobs, _ ledger: VolumeLedger, until deadline: ContinuousClock.Instant) async {
-        var after = VolumeState.eitherWhole("its Job was ended")
-        do { try await within(deadline) { try await jobs.remove(secondsMax: $0) } } catch {
-            after = .unknown("its Job may still be at work: \(error)")
+        do {
+            try await within(deadline) { try await jobs.remove(secondsMax: $0) }
+            // The program ends in order when it is told to.
+            for outcome in ledger.all where outcome.state == .working {
+                ledger.set(outcome.volume, .eitherWhole("its Job was ended"))
+            }
+        } catch {
+            // One of ours, or of a run that was killed.
+            for outcome in ledger.all where !outcome.state.isRestored {
+                ledger.set(outcome.volume, .unknown("a Job may still be at work on it: \(error)"))
+            }
         }
-        // The program ends in order when it is told to.
-        for outcome in ledger.all where outcome.state == .working { ledger.set(outcome.volume, after) }
     }
 
     private func stayAway(_ plan: VolumeRestorePlan) -> Ending {

@@ -155,7 +155,8 @@ struct VolumeJobs: Sendable {
             try await client.job(name, namespace: namespace)
         }
         guard let job else { return JobEnd(state: .unknown("somebody removed its Job")) }
-        let last = JobVerdict(pods.last { ["Succeeded", "Failed"].contains($0.phase) })
+        // Its pods may have come to their ends after they were looked at.
+        let last = job.ending == nil ? nil : try await verdict(on: job)
         switch job.ending {
         case .complete?: return JobEnd(state: .restored(last?.result ?? "restored: its Job is complete"))
         case .failed(let words)?:
@@ -163,6 +164,15 @@ struct VolumeJobs: Sendable {
         case nil where ContinuousClock.now >= deadlines.end: return JobEnd(state: .unknown("its Job does not end"))
         case nil: return nil
         }
+    }
+
+    /// What the last pod of a Job that has ended says.
+    private func verdict(on job: JobObject) async throws -> JobVerdict? {
+        let now = try await patiently(secondsMax: Self.awaySecondsMax, logger: logger) {
+            try await client.pods(of: pods)
+        }
+        let ended = now.filter { $0.controllerUID == job.uid && ["Succeeded", "Failed"].contains($0.phase) }
+        return JobVerdict(ended.max { ($0.createdAt ?? "") < ($1.createdAt ?? "") })
     }
 
     private func failure(_ code: Failure.Code, _ ledger: VolumeLedger) -> Failure {

@@ -58,7 +58,9 @@ struct VolumeRestorePlanner: Sendable {
             allowing: .init(ignoresCompatibility: request.ignoresCompatibility, replacesData: true),
             now: .now()
         )
-        try assessment.requireGo("\(member.member) of \(manifest.name)/\(manifest.id) into the volumes of \(request.statefulSet)")
+        try assessment.requireGo(
+            "\(member.member) of \(manifest.name)/\(manifest.id) into the volumes of \(request.statefulSet)"
+        )
         let directory = try guards.dataDirectory(on: mount, servers)
         let files = try guards.fileArguments(servers)
 
@@ -185,7 +187,8 @@ struct VolumeRestorePlanner: Sendable {
             return try await withRedisConnection(endpoint) { connection in
                 var configuration: [String: String] = [:]
                 for name in ["dir", "appendonly", "dbfilename", "appendfilename", "appenddirname"]
-                    + RestoreTargetFacts.settingNames {
+                    + RestoreTargetFacts.settingNames
+                {
                     configuration.merge(try await connection.configGet(name) ?? [:]) { $1 }
                 }
                 return ServerGlance(
@@ -209,7 +212,9 @@ struct VolumeRestorePlanner: Sendable {
 
     /// What was said of the server wins over what it says.
     private func target(_ servers: [ServerGlance]) -> RestoreTargetFacts {
-        guard let server = servers.first(where: { $0.info != nil }), let info = server.info else { return request.target }
+        guard let server = servers.first(where: { $0.info != nil }), let info = server.info else {
+            return request.target
+        }
         var target = RestoreTargetFacts(info, settings: server.configuration)
         if let version = request.target.version {
             target.product = request.target.product

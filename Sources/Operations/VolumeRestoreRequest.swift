@@ -81,46 +81,46 @@ package struct VolumeRestoreRequest: Sendable {
 }
 
 /// What stands in the annotations of a StatefulSet while a restore has it stopped: for the next run, or a person.
-struct ReplicaNote: Sendable, Hashable {
+package struct ReplicaNote: Sendable, Hashable {
     /// How many pods it had.
-    static let replicasKey = "redoubt.dev/replicas-before-restore"
+    package static let replicasKey = "redoubt.dev/replicas-before-restore"
     /// Which restore it was, in words of its own.
-    static let restoreKey = "redoubt.dev/restore"
+    package static let restoreKey = "redoubt.dev/restore"
 
-    let replicas: Int
-    let restore: Restore?
+    package let replicas: Int
+    package let restore: Restore?
 
     /// One restore, so that a run that was killed is taken up by the next one, and none is taken for another.
-    struct Restore: Sendable, Hashable {
-        let requestID: String
+    package struct Restore: Sendable, Hashable {
+        package let requestID: String
         /// `<name>/<id>`.
-        let backup: String
-        let member: String
+        package let backup: String
+        package let member: String
         /// Of the StatefulSet, once it was scaled to 0: another one means that somebody changed it since.
-        let generation: Int64
+        package let generation: Int64
 
-        var text: String { "\(requestID) \(backup) \(member) \(generation)" }
+        package var text: String { "\(requestID) \(backup) \(member) \(generation)" }
 
-        init(requestID: String, backup: String, member: String, generation: Int64) {
+        package init(requestID: String, backup: String, member: String, generation: Int64) {
             self.requestID = requestID
             self.backup = backup
             self.member = member
             self.generation = generation
         }
 
-        init?(_ text: String) {
+        package init?(_ text: String) {
             let words = text.split(separator: " ").map(String.init)
             guard words.count == 4, let generation = Int64(words[3]) else { return nil }
             self.init(requestID: words[0], backup: words[1], member: words[2], generation: generation)
         }
     }
 
-    init(replicas: Int, restore: Restore) {
+    package init(replicas: Int, restore: Restore) {
         self.replicas = replicas
         self.restore = restore
     }
 
-    init?(_ annotations: [String: String]) {
+    package init?(_ annotations: [String: String]) {
         guard let count = annotations[Self.replicasKey].flatMap({ Int($0) }),
             (0...StatefulSet.replicasMax).contains(count)
         else { return nil }
@@ -128,6 +128,6 @@ struct ReplicaNote: Sendable, Hashable {
         restore = annotations[Self.restoreKey].flatMap { Restore($0) }
     }
 
-    var annotations: [String: String?] { [Self.replicasKey: "\(replicas)", Self.restoreKey: restore?.text] }
+    package var annotations: [String: String?] { [Self.replicasKey: "\(replicas)", Self.restoreKey: restore?.text] }
     static let none: [String: String?] = [replicasKey: nil, restoreKey: nil]
 }

@@ -21,10 +21,13 @@ struct ContentWalk {
 
     /// The sum over all keys and libraries.
     var total = DigestSum()
+    /// The keys that are in it.
+    var tally = ContentTally()
     /// Keys and fields that expire before this time, in milliseconds since 1970, are left out; nil for none.
     let aliveAt: Int64?
 
     private var kind = RDBValueKind.string
+    private var database: UInt64 = 0
     private var isExpired = false
     private var key = ItemHash()
     /// The sum of the elements that have no order.
@@ -53,6 +56,7 @@ struct ContentWalk {
         expiry: Int64?
     ) {
         self.kind = kind
+        self.database = database
         self.expiresAfterValue = expiresAfterValue
         isExpired = if let expiry, let aliveAt { expiry < aliveAt } else { false }
         key.begin()
@@ -74,6 +78,7 @@ struct ContentWalk {
         case .set, .hash, .zset, .stream, .array: sum.bytes.withUnsafeBytes { key.add($0) }
         }
         total.add(key.finished())
+        tally.add(kind, in: database)
     }
 
     // MARK: Texts

@@ -133,7 +133,10 @@ extension RDBScanner {
             if record.role == .value { summary.types[record.kind.name, default: 0] += count }
         }
         summary.modules = counts.modules.map { moduleName($0 << 10) }.sorted()
-        if let content = inspection.sink.content { summary.content = ContentDigest(content.total) }
+        if let content = inspection.sink.content {
+            summary.content = ContentDigest(content.total)
+            summary.contentTally = content.tally
+        }
         phase = .recordsEnded
     }
 

@@ -33,6 +33,8 @@ package struct RDBSummary: Sendable, Hashable {
     package var functions: UInt64
     /// The digest of the content, at level content.
     package var content: ContentDigest?
+    /// The keys that the digest covers, at level content: without those that were left out because they are expired.
+    package var contentTally: ContentTally?
 
     package init(
         version: Int = 0,

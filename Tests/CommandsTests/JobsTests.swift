@@ -79,7 +79,7 @@ struct JobsTests {
         let known = [
             "all together", "app", "backup", "components/dns", "components/s3", "components/tls",
             "components/volume-source", "drill", "indexed", "monitoring", "monitoring/operator", "redis", "restore",
-            "restore-set", "store", "verify",
+            "restore-cluster", "restore-running", "restore-set", "store", "verify",
         ]
         #expect(Set(known).subtracting(folders.keys).isEmpty)
         for (name, folder) in folders.sorted(by: { $0.key < $1.key }) {
@@ -92,7 +92,10 @@ struct JobsTests {
         }
         #expect(!Entry.understands(["backup", "--no-such-flag"]))
         Self.expectTheRights(of: folders)
-        for name in ["redis", "backup", "restore", "restore-set", "verify", "drill", "indexed"] {
+        for name in [
+            "redis", "backup", "restore", "restore-cluster", "restore-running", "restore-set", "verify", "drill",
+            "indexed",
+        ] {
             #expect(folders[name]?.args.count == 1, "\(name)")
         }
         #expect(folders["components/volume-source"]?.args.count == 3)
@@ -104,7 +107,10 @@ struct JobsTests {
             #expect(folders[name]?.rights == usedByBackup, "\(name)")
         }
         #expect(folders["restore-set"]?.rights == usedByRestoreSet)
-        for name in ["redis", "app", "restore", "verify", "drill", "components/dns", "components/volume-source"] {
+        for name in [
+            "redis", "app", "restore", "restore-cluster", "restore-running", "verify", "drill", "components/dns",
+            "components/volume-source",
+        ] {
             #expect(folders[name]?.rights.isEmpty == true, "\(name)")
         }
     }

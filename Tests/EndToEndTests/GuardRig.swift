@@ -217,16 +217,37 @@ private func makeRig(
     _ replica: RedisServer,
     _ other: RedisServer
 ) async throws -> GuardRig {
-    func dump(_ server: RedisServer) async throws -> Data {
-        // A replica that came at a bad moment has the server save by itself.
-        try await eventually("\(server.url) to save") { try await server.ask("SAVE").errorText == nil ? true : nil }
-        return try Data(contentsOf: server.dumpFile)
-    }
-    let bucket = try await s3.makeBucket()
     let emptyDump = try await dump(other)
     try await primary.command("SET", "key", "old")
     let staleDump = try await dump(primary)
     try await primary.command("SET", "key", String(repeating: "new", count: 1000))
+    let shown = try await backUp(primary, under: root)
+    let member = try #require(shown.members.first)
+    let bucket = try await fillStores(shown, try #require(member.stored?.key), root, s3)
+    let currentDump = try await dump(primary)
+    if group == .emptied { try await primary.command("FLUSHALL") }
+    let emptiedDump = try await dump(primary)
+    return GuardRig(
+        root: root,
+        bucket: s3,
+        bucketName: bucket,
+        id: shown.id,
+        sha256: try #require(member.rdb?.sha256),
+        peers: try await peers(group, primary, replica, other),
+        staleDump: staleDump,
+        currentDump: currentDump,
+        emptiedDump: emptiedDump,
+        emptyDump: emptyDump
+    )
+}
+
+private func dump(_ server: RedisServer) async throws -> Data {
+    // A replica that came at a bad moment has the server save by itself.
+    try await eventually("\(server.url) to save") { try await server.ask("SAVE").errorText == nil ? true : nil }
+    return try Data(contentsOf: server.dumpFile)
+}
+
+private func backUp(_ primary: RedisServer, under root: URL) async throws -> ShownBackup {
     let backup = try await Redoubt.run(
         [
             "backup", "--endpoint", primary.url, "--to", "file://\(root.path)/store", "--name", "demo", "--output",
@@ -234,53 +255,46 @@ private func makeRig(
         ]
     )
     try #require(backup.code == 0, "\(backup.errors)")
-    let shown = try ShownBackup(backup)
-    let member = try #require(shown.members.first)
-    let key = try #require(member.stored?.key)
+    return try ShownBackup(backup)
+}
+
+/// The same set in a bucket and, damaged, in another folder; and a folder with none.
+/// - Returns: the bucket.
+private func fillStores(_ shown: ShownBackup, _ key: String, _ root: URL, _ s3: S3Service) async throws -> String {
+    let bucket = try await s3.makeBucket()
     for name in [key, "demo/\(shown.id)/manifest.json"] {
         let bytes = [UInt8](try Data(contentsOf: root.appendingPathComponent("store/\(name)")))
         try await s3.put("redis/\(name)", in: bucket, bytes)
     }
-    try FileManager.default.createDirectory(
-        at: root.appendingPathComponent("nothing"),
-        withIntermediateDirectories: false
-    )
+    let empty = root.appendingPathComponent("nothing")
+    try FileManager.default.createDirectory(at: empty, withIntermediateDirectories: false)
     let damaged = root.appendingPathComponent("damaged")
     try FileManager.default.copyItem(at: root.appendingPathComponent("store"), to: damaged)
     try Data("not what it was".utf8).write(to: damaged.appendingPathComponent(key))
-    let currentDump = try await dump(primary)
-    var peers: [String] = []
+    return bucket
+}
+
+/// Has the servers be what the group is.
+/// - Returns: the URLs of those that are asked.
+private func peers(
+    _ group: GuardTable.Group,
+    _ primary: RedisServer,
+    _ replica: RedisServer,
+    _ other: RedisServer
+) async throws -> [String] {
     switch group {
-    case .nobody: break
-    case .goesOn: peers = [primary.url, replica.url]
+    case .nobody: return []
+    case .goesOn: return [primary.url, replica.url]
     case .stranger:
         try await other.command("SET", "other", "data")
-        peers = [other.url]
-    case .emptied: peers = [primary.url]
-    case .emptyStranger: peers = [other.url]
-    case .orphan: peers = [replica.url]
-    }
-    var emptiedDump = emptyDump
-    if group == .emptied {
-        try await primary.command("FLUSHALL")
-        emptiedDump = try await dump(primary)
-    }
-    if group == .orphan {
+        return [other.url]
+    case .emptied: return [primary.url]
+    case .emptyStranger: return [other.url]
+    case .orphan:
         try await primary.kill()
         try await eventually("the replica to miss its primary") {
             try await replica.info("replication")["master_link_status"] == "down" ? true : nil
         }
+        return [replica.url]
     }
-    return GuardRig(
-        root: root,
-        bucket: s3,
-        bucketName: bucket,
-        id: shown.id,
-        sha256: try #require(member.rdb?.sha256),
-        peers: peers,
-        staleDump: staleDump,
-        currentDump: currentDump,
-        emptiedDump: emptiedDump,
-        emptyDump: emptyDump
-    )
 }

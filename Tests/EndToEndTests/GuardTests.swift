@@ -51,7 +51,7 @@ struct GuardTests {
                     #expect(message["error"]?["message"]?.text?.contains("hold the server of") == true)
                     proxy.clear()
                     let outcome = try await Redoubt.outcome(of: process)
-                    #expect(outcome.code == 0 && outcome.output.contains("restored: demo/"), "\(outcome.errors)")
+                    #expect(outcome.code == 0 && outcome.output.contains("\"restored\""), "\(outcome.errors)")
                     let last = try TestJSON(parsing: String(decoding: try Data(contentsOf: log), as: UTF8.self))
                     #expect(last["exitCode"] == 0 && last["error"] == nil)
                 }

@@ -305,7 +305,7 @@ struct KeysTests {
     }
 
     @Test(arguments: [
-        ["--keys", "*"], ["--endpoint", "redis://127.0.0.1:1"], ["--data-dir", ".", "--keys", "*"], ["--db", "1"], [],
+        ["--keys", "*"], ["--data-dir", ".", "--keys", "*"], ["--db", "1"], [],
         ["--keys", "*", "--endpoint", "redis://127.0.0.1:1", "--endpoint", "redis://127.0.0.1:2"],
         ["--keys", "*", "--endpoint", "redis://127.0.0.1:1", "--appendonly", "no"],
     ])

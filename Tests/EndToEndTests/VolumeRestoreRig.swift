@@ -71,6 +71,7 @@ struct VolumeRestoreRig: Sendable {
             $0.host = "127.0.0.\(pods.count + 2)"
             $0.port = port
             $0.replicaOf = pods.first
+            $0.config = ["enable-protected-configs yes"]
         }
         try await withRedis(.redis70, options) { try await withPods(count, port: port, pods + [$0], body) }
     }

@@ -44,7 +44,7 @@ struct VolumeRestoreTests {
         }
     }
 
-    /// Kubernetes understands the Job, it keeps the standard `restricted`, and it has what the set and our own pod have.
+    /// Kubernetes understands the Job, it keeps the standard `restricted`, and has what the set and our own pod have.
     private static func expectAGoodJob(_ job: TestJSON) async throws {
         let problems = try await withTemporaryFolder { folder in
             let file = folder.appendingPathComponent("job.json")
@@ -115,6 +115,15 @@ struct VolumeRestoreTests {
             try await expectRefusal(10, "no such backup", ["20200101T000000Z-0000", "--replace", "--yes"])
             let dry = try await rig.restore("--replace", "--dry-run")
             #expect(dry.code == 0 && dry.output.contains("would-restore"), "\(dry.errors)")
+
+            try await expectRefusal(7, "data-redis-1 does not exist", ["--replace", "--yes", "--scale-to", "2"])
+            try await rig.pods[0].command("CONFIG", "SET", "dbfilename", "other.rdb")
+            try await expectRefusal(8, "--server-config", ["--replace", "--yes"])
+            try await rig.pods[0].command("CONFIG", "SET", "dbfilename", "dump.rdb")
+            rig.api.changeStatefulSet("redis", namespace: "prod") { $0.set(0, at: "spec", "replicas") }
+            let unknown = try await rig.restore("--replace", "--yes")
+            #expect(unknown.code == 8 && unknown.errors.contains("--scale-to"), "\(unknown.errors)")
+            rig.api.changeStatefulSet("redis", namespace: "prod") { $0.set(1, at: "spec", "replicas") }
 
             rig.api.forbid(verb: "patch", resource: "statefulsets/scale")
             rig.api.forbid(verb: "create", resource: "jobs")
@@ -237,6 +246,23 @@ struct VolumeRestoreTests {
             }
             try await rig.waitUntilPodsRun()
             try await rig.expectEverywhere(digest)
+        }
+    }
+
+    /// What cannot be undone in time is said, and the note keeps the number.
+    @Test func aSignalWhileTheAPIServerIsAwayLeavesTheNote() async throws {
+        try await VolumeRestoreRig.with(pods: 2) { rig in
+            _ = try await rig.backUp()
+            rig.behaviours.change { $0 = [0: .hangs, 1: .hangs] }
+            try await Redoubt.withRunning(rig.arguments(["--replace", "--yes"])) { process in
+                try await eventually("the Jobs work", withinSeconds: 30) { rig.api.jobs.count == 2 ? true : nil }
+                rig.api.inject(.status(503), on: "", times: .max)
+                process.kill(SIGTERM)
+                let outcome = try await Redoubt.outcome(of: process, withinSeconds: 15)
+                #expect(outcome.code == 143, "\(outcome.errors)")
+                #expect(outcome.errors.contains("data-redis-0: NOT KNOWN"), "\(outcome.errors)")
+                #expect(rig.replicas == 0 && rig.note == "2" && rig.api.jobs.count == 2)
+            }
         }
     }
 

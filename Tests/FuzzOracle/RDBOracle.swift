@@ -100,7 +100,7 @@ struct RDBOracle {
     private func compare(deep: Outcome, content: Outcome) throws(Contradiction) {
         switch (deep, content) {
         case (.success(let deep), .success(var content)) where content.content != nil:
-            content.content = nil
+            (content.content, content.contentTally) = (nil, nil)
             if deep == content { return }
         case (.failure(let deep), .failure(let content)) where deep == content: return
         case (_, .failure(let content)) where content.rule == .tooMany: return

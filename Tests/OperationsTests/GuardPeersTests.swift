@@ -18,7 +18,7 @@ struct GuardPeersTests {
         )
     }
 
-    private static let keys = " # Keyspace db0:keys=1,expires=0"
+    private static let keys = " #Keyspace db0:keys=1,expires=0"
 
     /// F36: an empty primary wipes those that follow it, unless it is what they are, only later.
     @Test(arguments: [

@@ -2,16 +2,18 @@
 
 import Catalog
 import Failures
+import Foundation
 import Operations
 import RedisProtocol
+import TestParts
 import Testing
 
-private typealias Parts = RestorePlanParts
+private typealias Made = RestorePlanParts
 
 /// What a restore would come to, told before anything is touched.
 struct RestorePlanTests {
     @Test func aSnapshotThatFitsIsAGoInEveryRow() throws {
-        let plan = try Parts.plan(Parts.snapshot()) { target in
+        let plan = try Made.plan(Made.snapshot()) { target in
             target.databases = 16
             target.maxMemoryBytes = 0
             target.freeDiskBytes = 1 << 30
@@ -43,20 +45,20 @@ struct RestorePlanTests {
     static let cases: [Case] = loadingCases + clusterCases + roomCases + contentCases
 
     private static let loadingCases = [
-        Case(check: .rdbVersion, name: "newer than the server", verdict: .noGo, snapshot: Parts.snapshot(version: 11)) {
+        Case(check: .rdbVersion, name: "newer than the server", verdict: .noGo, snapshot: Made.snapshot(version: 11)) {
             $0 = try RestoreTargetFacts(parsing: "7.0")
         },
-        Case(check: .rdbVersion, name: "of Valkey", verdict: .noGo, snapshot: Parts.snapshot(version: 80)) {
+        Case(check: .rdbVersion, name: "of Valkey", verdict: .noGo, snapshot: Made.snapshot(version: 80)) {
             $0 = try RestoreTargetFacts(parsing: "redis-8.0")
         },
-        Case(check: .rdbVersion, name: "of Redis", verdict: .noGo, snapshot: Parts.snapshot(version: 12)) {
+        Case(check: .rdbVersion, name: "of Redis", verdict: .noGo, snapshot: Made.snapshot(version: 12)) {
             $0 = try RestoreTargetFacts(parsing: "valkey-9.1")
         },
         Case(
             check: .rdbVersion,
             name: "of Redis, tried",
             verdict: .go,
-            snapshot: Parts.snapshot(version: 12),
+            snapshot: Made.snapshot(version: 12),
             override: nil
         ) {
             $0 = try RestoreTargetFacts(parsing: "valkey-9.1")
@@ -65,34 +67,34 @@ struct RestorePlanTests {
         Case(check: .rdbVersion, name: "unknown server", verdict: .warning, override: nil) {
             $0 = RestoreTargetFacts()
         },
-        Case(check: .modules, name: "missing", verdict: .noGo, snapshot: Parts.snapshot(modules: ["ReJSON-RL"])) {
+        Case(check: .modules, name: "missing", verdict: .noGo, snapshot: Made.snapshot(modules: ["ReJSON-RL"])) {
             $0.modules = ["bf"]
         },
         Case(
             check: .modules,
             name: "there",
             verdict: .go,
-            snapshot: Parts.snapshot(modules: ["ReJSON-RL"]),
+            snapshot: Made.snapshot(modules: ["ReJSON-RL"]),
             override: nil
         ) { $0.modules = ["ReJSON"] },
         Case(
             check: .modules,
             name: "not known",
             verdict: .warning,
-            snapshot: Parts.snapshot(modules: ["ReJSON-RL"]),
+            snapshot: Made.snapshot(modules: ["ReJSON-RL"]),
             override: nil
         ) { $0.modules = nil },
-        Case(check: .functions, name: "before 7.0", verdict: .noGo, snapshot: Parts.snapshot(functions: 1)) {
+        Case(check: .functions, name: "before 7.0", verdict: .noGo, snapshot: Made.snapshot(functions: 1)) {
             $0 = try RestoreTargetFacts(parsing: "6.2")
         },
-        Case(check: .databases, name: "too few", verdict: .noGo, snapshot: Parts.snapshot(keys: ["0": 1, "9": 1])) {
+        Case(check: .databases, name: "too few", verdict: .noGo, snapshot: Made.snapshot(keys: ["0": 1, "9": 1])) {
             $0.databases = 9
         },
         Case(
             check: .databases,
             name: "just enough",
             verdict: .go,
-            snapshot: Parts.snapshot(keys: ["0": 1, "9": 1]),
+            snapshot: Made.snapshot(keys: ["0": 1, "9": 1]),
             override: nil
         ) { $0.databases = 10 },
     ]
@@ -150,14 +152,14 @@ struct RestorePlanTests {
             check: .memory,
             name: "not told",
             verdict: .warning,
-            snapshot: Parts.snapshot(usedMemory: nil),
+            snapshot: Made.snapshot(usedMemory: nil),
             override: nil
         ) { $0.maxMemoryBytes = 1 },
         Case(
             check: .memory,
             name: "a number that is none",
             verdict: .warning,
-            snapshot: Parts.snapshot(usedMemory: .max),
+            snapshot: Made.snapshot(usedMemory: .max),
             override: nil
         ) { $0.containerLimitBytes = .max },
         Case(check: .disk, name: "too little", verdict: .noGo, override: nil) { $0.freeDiskBytes = (1 << 20) + 999 },
@@ -180,7 +182,7 @@ struct RestorePlanTests {
             check: .expiries,
             name: "kept",
             verdict: .warning,
-            snapshot: Parts.snapshot(expires: 3),
+            snapshot: Made.snapshot(expires: 3),
             override: "--ttl shift"
         ) { _ in },
         Case(check: .dataHeld, name: "keys", verdict: .noGo, override: "--replace") { $0.keysHeld = 1 },
@@ -193,7 +195,7 @@ struct RestorePlanTests {
 
     @Test(arguments: cases)
     func eachFactHasItsVerdict(_ each: Case) throws {
-        let plan = try Parts.plan(each.snapshot, mode: each.mode, slots: each.slots, each.facts)
+        let plan = try Made.plan(each.snapshot, mode: each.mode, slots: each.slots, each.facts)
         let row = try #require(plan[each.check])
         #expect(row.verdict == each.verdict, "\(row)")
         #expect(row.override == each.override)
@@ -210,10 +212,20 @@ struct RestorePlanTests {
     @Test(arguments: cases.filter { $0.verdict == .noGo && $0.override != nil })
     func whatIsAllowedIsAWarning(_ each: Case) throws {
         let all = RestorePlan.Allowances(ignoresCompatibility: true, replacesData: true)
-        let plan = try Parts.plan(each.snapshot, mode: each.mode, slots: each.slots, allowing: all, each.facts)
+        let plan = try Made.plan(each.snapshot, mode: each.mode, slots: each.slots, allowing: all, each.facts)
         let row = try #require(plan[each.check])
         #expect(row.verdict == .warning && plan.isGo)
         #expect(row.detail.contains(each.override ?? ""))
+    }
+
+    /// Each check has its line in docs/restore-plan.md.
+    @Test func thePageNamesEveryCheck() throws {
+        let root = Parts.testsFolder.deletingLastPathComponent()
+        let page = root.appendingPathComponent("docs/restore-plan.md")
+        let text = try String(contentsOf: page, encoding: .utf8)
+        for check in RestorePlan.Check.allCases {
+            #expect(text.contains("\n| `\(check.rawValue)` |"), "\(check.rawValue)")
+        }
     }
 
     /// F44: what happens at the limit depends on the policy, and the worst of it makes no noise.
@@ -221,7 +233,7 @@ struct RestorePlanTests {
         ("noeviction", "refuses writes"), ("allkeys-lru", "in silence"), ("volatile-ttl", "with an expiry in silence"),
     ])
     func theMemoryRowNamesWhatThePolicyDoes(policy: String, consequence: String) throws {
-        let plan = try Parts.plan(Parts.snapshot()) { target in
+        let plan = try Made.plan(Made.snapshot()) { target in
             target.maxMemoryBytes = 1
             target.maxMemoryPolicy = policy
         }
@@ -230,8 +242,8 @@ struct RestorePlanTests {
 
     /// A manifest that was made up may hold any number: none of them ends the program.
     @Test func noNumberIsTooLarge() throws {
-        let snapshot = Parts.snapshot(bytes: .max, keys: ["0": .max, "1": .max], expires: .max, usedMemory: .max)
-        let plan = try Parts.plan(snapshot) { target in
+        let snapshot = Made.snapshot(bytes: .max, keys: ["0": .max, "1": .max], expires: .max, usedMemory: .max)
+        let plan = try Made.plan(snapshot) { target in
             target.databases = -1
             target.maxMemoryBytes = .max
             target.containerLimitBytes = .max
@@ -244,24 +256,24 @@ struct RestorePlanTests {
     }
 
     @Test func aMemberThatFailedIsNoGo() throws {
-        var failed = Parts.member(nil)
+        var failed = Made.member(nil)
         failed.error = .init(code: "unreachable", message: "nobody answered")
-        let plan = RestorePlan.assess(failed, of: try Parts.manifest([failed]), for: .init(), now: Parts.now)
+        let plan = RestorePlan.assess(failed, of: try Made.manifest([failed]), for: .init(), now: Made.now)
         #expect(!plan.isGo && plan[.set]?.detail.contains("nobody answered") == true)
     }
 
     @Test func aPartialSetIsAWarning() throws {
-        let whole = Parts.member(Parts.snapshot())
-        var failed = Parts.member(nil, name: "redis-1")
+        let whole = Made.member(Made.snapshot())
+        var failed = Made.member(nil, name: "redis-1")
         failed.error = .init(code: "unreachable", message: "nobody answered")
-        let plan = RestorePlan.assess(whole, of: try Parts.manifest([whole, failed]), for: .init(), now: Parts.now)
+        let plan = RestorePlan.assess(whole, of: try Made.manifest([whole, failed]), for: .init(), now: Made.now)
         #expect(plan.isGo && plan[.set]?.verdict == .warning)
         #expect(plan[.set]?.detail.contains("redis-1") == true)
     }
 
     @Test(arguments: [(ExpiryChoice.shift, RestorePlan.Verdict.go), (.persist, .warning)])
     func theRowSaysWhatBecomesOfExpiries(expiries: ExpiryChoice, verdict: RestorePlan.Verdict) throws {
-        let row = try Parts.plan(Parts.snapshot(expires: 3), expiries: expiries)[.expiries]
+        let row = try Made.plan(Made.snapshot(expires: 3), expiries: expiries)[.expiries]
         #expect(row?.verdict == verdict && row?.target == expiries.rawValue && row?.snapshot == "3 of 10 keys")
         if expiries == .shift { #expect(row?.detail.contains("24h 00m") == true) }
     }

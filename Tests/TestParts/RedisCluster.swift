@@ -10,7 +10,8 @@ package func withRedisCluster<Value>(
     replicas: Int = 0,
     _ body: (_ primaries: [RedisServer], _ replicas: [[RedisServer]]) async throws -> Value
 ) async throws -> Value {
-    try await withNodes(flavour, shards * (replicas + 1), []) { nodes in
+    let options = [RedisOptions](repeating: .clusterNode, count: shards * (replicas + 1))
+    return try await withClusterNodes(flavour, options) { nodes in
         let primaries = Array(nodes[..<shards])
         let followers = (0..<shards).map { shard in
             (0..<replicas).map { nodes[shards + shard * replicas + $0] }
@@ -32,19 +33,35 @@ package func withRedisCluster<Value>(
     }
 }
 
+extension RedisOptions {
+    /// A node that belongs to no cluster yet.
+    package static var clusterNode: RedisOptions {
+        .with {
+            $0.config = ["cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-node-timeout 5000"]
+            $0.databases = 1
+        }
+    }
+}
+
+/// Nodes that have not met, one for each of the options.
+@discardableResult
+package func withClusterNodes<Value>(
+    _ flavour: RedisFlavour,
+    _ options: [RedisOptions],
+    _ body: ([RedisServer]) async throws -> Value
+) async throws -> Value {
+    try await withNodes(flavour, options, [], body)
+}
+
 private func withNodes<Value>(
     _ flavour: RedisFlavour,
-    _ count: Int,
+    _ options: [RedisOptions],
     _ nodes: [RedisServer],
     _ body: ([RedisServer]) async throws -> Value
 ) async throws -> Value {
-    guard nodes.count < count else { return try await body(nodes) }
-    let options = RedisOptions.with {
-        $0.config = ["cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-node-timeout 5000"]
-        $0.databases = 1
-    }
-    return try await withRedis(flavour, options) { node in
-        try await withNodes(flavour, count, nodes + [node], body)
+    guard nodes.count < options.count else { return try await body(nodes) }
+    return try await withRedis(flavour, options[nodes.count]) { node in
+        try await withNodes(flavour, options, nodes + [node], body)
     }
 }
 

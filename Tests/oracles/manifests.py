@@ -28,7 +28,9 @@ CUSTOM_KINDS = {("monitoring.coreos.com/v1", "PrometheusRule")}
 COMPONENTS = {
     # jobs/redis has it already.
     "guard": ["redis"],
-    "s3": ["redis", "app", "backup", "verify", "drill", "restore", "restore-set", "indexed"],
+    "s3": [
+        "redis", "app", "backup", "verify", "drill", "restore", "restore-cluster", "restore-running", "restore-set", "indexed",
+    ],
     "dns": ["store", "backup"],
     "tls": ["store", "backup"],
     "volume-source": ["store", "backup"],
