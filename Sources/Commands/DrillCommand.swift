@@ -13,7 +13,8 @@ struct DrillCommand: RunnableCommand {
         commandName: "drill",
         abstract: "Restore a backup into a throw-away server, prove its content, and time it.",
         discussion: """
-            A server is started for it that nobody else can reach, and is killed in the end with all it holds. What it \
+            A server is started for it that nobody else can reach, and is killed in the end with all it holds. With \
+            --endpoint, an empty server that runs already is filled instead, and keeps what it was given. What it \
             holds is read back and compared with the backup: keys, values, expiries. Exit code 4 when the content \
             differs, 8 when the server could not load it by its version.
             """
@@ -23,7 +24,7 @@ struct DrillCommand: RunnableCommand {
     var backup = "latest"
 
     @OptionGroup(title: "The drill") var drill: DrillOptions
-    @OptionGroup(title: "A server that runs, instead of one that is started: --endpoint") var servers: ServerOptions
+    @OptionGroup(title: "A server that runs") var servers: ServerOptions
     @OptionGroup(title: "How it reaches this program") var route: SeedRouteOptions
     @OptionGroup var source: SourceStoreOptions
     @OptionGroup(title: "Output") var outputs: OutputOptions

@@ -1,11 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ArgumentParser
 import Catalog
 import Failures
 import Operations
 import RedisClient
 
 extension RestoreCommand {
+    /// What is about a folder says nothing about servers that run, and must not be taken for done.
+    func validateServers() throws {
+        let given = [
+            ("--guard", holding.guard), ("--peer", !holding.peer.isEmpty), ("--require-fresh", requireFresh),
+            ("--replace-empty", replaceEmpty), ("--server-config", serverConfig != nil),
+            ("--server-version", serverVersion != nil), ("--appendonly", appendonly != nil),
+            ("--request-id", requestID != nil), ("--owner", owner != nil),
+        ].filter(\.1).map(\.0)
+        guard given.isEmpty || clustering.cluster else {
+            throw ValidationError("\(given.joined(separator: ", ")): only with --data-dir, not with servers that run")
+        }
+    }
+
     /// Restores into servers that run.
     func intoServers(_ session: Session) async throws -> ExitCode {
         try await servers.withServers(session) { found in
@@ -30,8 +44,7 @@ extension RestoreCommand {
     /// One fresh server is restored without a question.
     private func confirm(_ plan: RestoreServersPlan) async throws {
         let losesData = plan.targets.contains { target in
-            if case .holdsData = target.state { return target.needsSnapshot }
-            return false
+            target.needsSnapshot && target.look.info.keyCount > 0
         }
         guard !yes, plan.targets.count > 1 || losesData else { return }
         try await Confirmation.ask(
@@ -44,7 +57,14 @@ extension RestoreCommand {
         var request = RestoreServersRequest(
             reference: try BackupReference(backup),
             servers: try found.servers.map { server in
-                try RestoreServer(server.name, server.endpoint, server.pod, isAlone: found.servers.count == 1)
+                var target = try RestoreServer(
+                    server.name,
+                    server.endpoint,
+                    server.pod,
+                    isAlone: found.servers.count == 1
+                )
+                target.memoryLimitBytes = plan.memoryLimitBytes
+                return target
             }
         )
         request.name = source.name ?? (servers.set.statefulset == nil ? nil : found.subjectName)

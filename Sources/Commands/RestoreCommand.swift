@@ -120,9 +120,13 @@ struct RestoreCommand: RunnableCommand {
         try clustering.validate(with: self)
         guard selective.isEmpty else { return try validateKeys() }
         if volumes.via != nil { return try volumes.validate(with: self) }
-        guard (dataDir == nil) != servers.isEmpty else {
+        guard dataDir != nil || !servers.isEmpty else {
             throw ValidationError("give a target: either --data-dir, or --endpoint or --statefulset")
         }
+        guard dataDir == nil || servers.isEmpty else {
+            throw ValidationError("give one target: --data-dir, and --endpoint or --statefulset, exclude each other")
+        }
+        if dataDir == nil { try validateServers() } else { try serving.validateNone() }
         if holding.guard && replace { throw ValidationError("--guard never moves data: leave --replace out") }
     }
 
@@ -157,7 +161,12 @@ struct RestoreCommand: RunnableCommand {
         remarks: [String] = [],
         _ session: Session
     ) throws -> ExitCode {
-        let report = RestoreReport(outcome, dataDirectory: dataDir, remarks: remarks)
+        let report = RestoreReport(
+            outcome,
+            dataDirectory: dataDir,
+            remarks: remarks,
+            isGuarded: holding.guard
+        )
         try session.result(report.text, report, verdict: report.sentence)
         if case .wouldRestore(let manifest, let member, let plan) = outcome {
             try plan.requireGo("\(member.member) of \(manifest.name)/\(manifest.id) into \(dataDir)")

@@ -23,7 +23,12 @@ struct RestoreReport: Encodable {
     var remarks: [String]?
     var detail: String
 
-    init(_ outcome: DataDirectoryOutcome, dataDirectory: String, remarks: [String] = []) {
+    init(
+        _ outcome: DataDirectoryOutcome,
+        dataDirectory: String,
+        remarks: [String] = [],
+        isGuarded: Bool = false
+    ) {
         self.dataDirectory = dataDirectory
         self.remarks = remarks.isEmpty ? nil : remarks
         switch outcome {
@@ -54,7 +59,9 @@ struct RestoreReport: Encodable {
         case .leftAlone(let contents):
             self.outcome = "left-alone"
             let names = contents.data.map(\.name).joined(separator: ", ")
-            detail = "the folder holds data (\(names)); --replace moves it to pre-restore-<id>/ and restores"
+            detail =
+                "the folder holds data (\(names))"
+                + (isGuarded ? "" : "; --replace moves it to pre-restore-<id>/ and restores")
         case .nothingToRestore(let others):
             self.outcome = "nothing-to-restore"
             let known =

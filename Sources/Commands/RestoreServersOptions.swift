@@ -34,8 +34,23 @@ struct RestoreServersOptions: ParsableArguments, Sendable {
     @Flag(help: "Rejoin a primary that holds nothing. Whoever follows it then holds nothing either.")
     var allowEmptyPrimary = false
 
+    /// - Throws: where one of these was given, and no server is restored that runs.
+    func validateNone() throws {
+        let given = [
+            ("--primary", primary != nil), ("--rejoin", rejoin != nil), ("--detach", detach),
+            ("--ignore-sentinel", ignoreSentinel), ("--allow-empty-primary", allowEmptyPrimary),
+        ].filter(\.1).map(\.0)
+        guard given.isEmpty else {
+            throw ValidationError("\(given.joined(separator: ", ")): only with --endpoint or --statefulset")
+        }
+    }
+
     func validate() throws {
         guard (1...64).contains(parallel) else { throw ValidationError("--parallel is 1 to 64") }
-        guard settleTimeout > 0 else { throw ValidationError("a time-out must be more than 0 seconds") }
+        guard settleTimeout > 0, settleTimeout <= ServerOptions.secondsMax else {
+            throw ValidationError(
+                "--settle-timeout is more than 0 and at most \(Int(ServerOptions.secondsMax)) seconds"
+            )
+        }
     }
 }

@@ -34,7 +34,13 @@ struct RestoreServersReport: Encodable {
     let member: String
     let keys: UInt64
     let bytes: Int64
+    /// How many keys have an expiry in the backup; by how much those were moved, or whether they were removed.
+    let expires: UInt64
+    private(set) var shiftSeconds: Double?
+    let removesExpiries: Bool
     let primary: String
+    /// How far the primary went on from the backup before this run, in bytes of its stream.
+    let aheadBytes: Int64
     let servers: [Server]
     let fullSyncs: Int64
     let partialSyncs: Int64
@@ -48,7 +54,11 @@ struct RestoreServersReport: Encodable {
         member = plan.member.member
         keys = plan.member.rdb?.keyCount ?? 0
         bytes = plan.member.rdb?.bytes ?? 0
+        expires = plan.member.rdb?.expires ?? 0
+        if case .shift(let milliseconds) = plan.rewriting?.expiries { shiftSeconds = Double(milliseconds) / 1000 }
+        removesExpiries = plan.rewriting?.expiries == .persist
         primary = plan.rejoined?.server.name ?? plan.primary?.look.server.name ?? ""
+        aheadBytes = if case .promoted(let ahead) = plan.primary?.state { ahead } else { 0 }
         fullSyncs = outcome.fullSyncs
         partialSyncs = outcome.partialSyncs
         warnings = outcome.warnings
@@ -70,7 +80,9 @@ struct RestoreServersReport: Encodable {
                 plan: target.plan
             )
         }
-        let isIdle = servers.allSatisfy { $0.outcome == "was-restored" && $0.rejoin == nil }
+        let isIdle =
+            servers.allSatisfy { $0.outcome == "was-restored" && $0.rejoin == nil }
+            && !servers.contains { $0.role == "primary" && $0.found != "promoted" }
         self.outcome =
             isDryRun
             ? outcome.plan.isGo ? "would-restore" : "would-refuse"
@@ -92,7 +104,9 @@ struct RestoreServersReport: Encodable {
         _ server: RestoreServersOutcome.Server,
         isDryRun: Bool
     ) -> String {
-        if isDryRun { return target.needsSnapshot ? "would-restore" : "would-keep" }
+        if isDryRun {
+            return !target.needsSnapshot ? "would-keep" : target.plan.isGo ? "would-restore" : "would-refuse"
+        }
         if server.failure != nil { return "failed" }
         return server.streamSeconds == nil ? "was-restored" : "restored"
     }
@@ -104,7 +118,8 @@ struct RestoreServersReport: Encodable {
         let end =
             switch outcome {
             case "would-restore", "would-refuse": "nothing was done (--dry-run)"
-            case "nothing-to-do": "every server goes on from it already"
+            case "nothing-to-do":
+                "every server goes on from it already, \(aheadBytes) bytes ahead; --replace goes back to the backup"
             case "partly-restored":
                 "failed: \(failed.joined(separator: ", ")); restoring again goes on from here; \(syncs)"
             default: "primary \(primary), \(syncs), \(Quantity.seconds(seconds))"
@@ -127,13 +142,20 @@ struct RestoreServersReport: Encodable {
                     ?? "-",
             ])
         }
-        var parts = [sentence, "", table.text]
+        var parts = [sentence, "", table.text] + (expiries.map { [$0] } ?? [])
         parts += warnings.map { "warning: \($0)" }
         if self.outcome.hasPrefix("would-") {
             parts += outcome.plan.obstacles.map { "\(RestorePlanText.word(.noGo)) \($0.server): \($0.detail)" }
             parts += tables(outcome.plan)
         }
         return parts.joined(separator: "\n")
+    }
+
+    private var expiries: String? {
+        guard expires > 0 else { return nil }
+        let which = "\(Quantity.count(expires)) keys have an expiry"
+        if let shiftSeconds { return "\(which), moved by \(Quantity.seconds(shiftSeconds)) (--ttl shift)" }
+        return removesExpiries ? "\(which) in the backup, and none here (--ttl persist)" : which
     }
 
     /// One table for all the servers for which it is the same.

@@ -57,6 +57,9 @@ struct ServerOptions: ParsableArguments, Sendable {
     @Option(help: ArgumentHelp("Seconds in which something must move at the server.", valueName: "seconds"))
     var timeout: Double = 60
 
+    /// A week.
+    static let secondsMax = 604_800.0
+
     /// Whether no server is named at all.
     var isEmpty: Bool { endpoint.isEmpty && set.statefulset == nil }
 
@@ -65,7 +68,9 @@ struct ServerOptions: ParsableArguments, Sendable {
         if !endpoint.isEmpty && set.statefulset != nil {
             throw ValidationError("give either --endpoint or --statefulset")
         }
-        if connectTimeout <= 0 || timeout <= 0 { throw ValidationError("a time-out must be more than 0 seconds") }
+        guard [connectTimeout, timeout].allSatisfy({ $0 > 0 && $0 <= Self.secondsMax }) else {
+            throw ValidationError("a time-out must be more than 0 seconds, and at most \(Int(Self.secondsMax))")
+        }
     }
 
     /// The servers that the options name themselves: by URL, or by DNS.

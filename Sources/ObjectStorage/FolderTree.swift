@@ -89,7 +89,7 @@ struct FolderTree: Sendable {
                 throw Failure(
                     .noSuchStore,
                     "open the store \(root): there is no such folder",
-                    hint: "Create it with `mkdir -p \(root)`, or mount the volume there."
+                    hint: "Look for a slip in the path, or mount the volume there: an empty folder is an empty store."
                 )
             }
             try makeRoot()

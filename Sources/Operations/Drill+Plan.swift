@@ -67,6 +67,15 @@ extension Drill {
             guard let look = try await TargetSurvey.take(of: [server]).looks.first else {
                 throw Failure(.unclassified, "look at \(server.name): nothing was seen")
             }
+            let isAlone = look.info.role == .primary && (look.info.connectedReplicaCount ?? 0) == 0
+            guard look.info.keyCount == 0, isAlone else {
+                let reason = isAlone ? "it holds \(look.info.keyCount) keys" : "it is one of a replicated set"
+                throw Failure(
+                    .guardRefused,
+                    "drill in \(server.name): \(reason), and a drill fills only an empty server that is alone",
+                    hint: "Start the server anew, empty, or leave --endpoint out: then one is started for the drill."
+                )
+            }
             for member in members { try requireGo(member, of: manifest, for: look.facts, in: server.name) }
             let (product, version) = (look.info.product.rawValue, look.info.versionText ?? "unknown")
             return Plan(

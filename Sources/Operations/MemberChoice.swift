@@ -30,10 +30,18 @@ struct MemberChoice {
             throw Failure(.noSuchBackup, "restore \(set): it holds no snapshot")
         }
         guard sharesOneHistory else {
+            let missing = manifest.members.filter { $0.stored == nil && $0.replication == nil }.map(\.member)
+            let reason =
+                missing.isEmpty
+                ? "its members do not share one history"
+                : "it holds no snapshot of \(missing.joined(separator: ", ")), and whether that was a replica of the "
+                    + "others or has data of its own is not known"
+            let isClustered = stored.contains { $0.shard != nil }
             throw Failure(
                 .usage,
-                "choose a member of \(set): its members do not share one history, as far as is known",
+                "choose a member of \(set): \(reason)",
                 hint: "Add --member with one of: \(names)."
+                    + (isClustered ? " For a folder, --shard N takes the best of a shard." : "")
             )
         }
         return best

@@ -41,10 +41,14 @@ struct ReplicationReunion: Sendable {
                 continue
             }
             guard target.state != .rejoined || target.needsSnapshot else { continue }
-            let before = try await info(primary)
+            let before: ServerInfo
             do {
-                try await withRedisConnection(target.look.server.endpoint) { connection in
+                before = try await withRedisConnection(target.look.server.endpoint) { connection in
+                    // A server that holds the snapshot never follows one that does not go on from it (F36): that is
+                    // asked last.
+                    let before = try await unchanged(look)
                     try await connection.replicate(host: look.address.host, port: look.address.port)
+                    return before
                 }
                 try await online(target.look.server, under: primary)
             } catch {
@@ -81,12 +85,13 @@ struct ReplicationReunion: Sendable {
             guard outcome.servers.first(where: { $0.name == target.name })?.failure == nil else { continue }
             do {
                 if !target.isPrimary { try await caughtUp(target.look.server, with: primary) }
-                try await persisted(target.look.server)
+                try await persisted(target.look)
             } catch {
                 let failure = Failure(wrapping: error, attempting: "prove that \(target.name) is restored")
                 outcome.update(target.name) { $0.failure = failure }
             }
         }
+        if let look = plan.rejoined ?? plan.primary?.look { _ = try await unchanged(look) }
         if let opinion = try await sentinelsOpinion(), let look = plan.rejoined ?? plan.primary?.look {
             outcome.sentinelAgrees =
                 opinion.port == look.address.port
@@ -109,7 +114,12 @@ struct ReplicationReunion: Sendable {
                 )
             }
             if let evicted = info.evictedKeys, evicted > (target.look.info.evictedKeys ?? 0) {
-                outcome.warnings.append("\(target.name) evicted keys: its maxmemory is too small for the snapshot")
+                let failure = Failure(
+                    .noSpace,
+                    "keep the snapshot in \(target.name): it evicted \(evicted) keys; its maxmemory is too small",
+                    hint: "Raise maxmemory, and restore again with --replace."
+                )
+                outcome.update(target.name) { $0.failure = failure }
             }
         }
         if let failure = outcome.onlyFailure { throw failure }
@@ -124,6 +134,25 @@ extension ReplicationReunion {
         return try await withRedisConnection(watched.server.endpoint) { try await $0.sentinelsOpinion() }
     }
 
+    /// Asks the primary, which must be the same process in the same history as before: one that was started again may
+    /// hold nothing.
+    private func unchanged(_ look: TargetSurvey.Look) async throws -> ServerInfo {
+        let info = try await info(look.server)
+        let isSameHistory =
+            plan.rejoined == nil
+            ? TargetState.continues(plan.header, info)
+            : info.role == .primary && info.replicationID == look.info.replicationID
+        guard info.runID == look.info.runID, isSameHistory else {
+            throw Failure(
+                .memberChanged,
+                "go on under \(look.server.name): it was started again, or its role changed; nobody else is told to "
+                    + "follow it",
+                hint: "Restoring again goes on from what is there."
+            )
+        }
+        return info
+    }
+
     private func info(_ server: RestoreServer) async throws -> ServerInfo {
         try await withRedisConnection(server.endpoint) { try await $0.info("all") }
     }
@@ -134,7 +163,7 @@ extension ReplicationReunion {
             guard info.role == .replica, info.primaryLinkIsUp == true, !info.isLoading else {
                 // A primary that is gone is not waited for.
                 _ = try await self.info(primary)
-                return "its link is down"
+                return "its link is down (does its masterauth fit the password of \(primary.name)?)"
             }
             return nil
         }
@@ -156,13 +185,26 @@ extension ReplicationReunion {
 
     /// A server with an append-only file writes it anew after it has loaded a snapshot (redis src/replication.c,
     /// `restartAOFAfterSYNC`); until then a restart would lose what was restored.
-    private func persisted(_ server: RestoreServer) async throws {
+    private func persisted(_ look: TargetSurvey.Look) async throws {
+        let server = look.server
         try await until(settleSeconds, "wait until \(server.name) has written its append-only file") {
             let info = try await info(server)
-            guard info.isAOFEnabled == true else { return nil }
+            guard info.isAOFEnabled == true else { return try await saved(look, info) }
             if info.isRewritingAOF || info.isAOFRewriteScheduled { return "it is still writing" }
             return info.lastAOFRewriteSucceeded == false ? "the last try failed; its log says why" : nil
         }
+    }
+
+    /// A server that loads a snapshot without its disk has nothing on it afterwards. Where it saves at all (`save`), it
+    /// is told to do so now: until then a restart would lose what was restored.
+    /// - Returns: what is missing.
+    private func saved(_ look: TargetSurvey.Look, _ info: ServerInfo) async throws -> String? {
+        let loadsByDisk = ["disabled", nil].contains(look.settings?["repl-diskless-load"])
+        guard !loadsByDisk, look.settings?["save"]?.isEmpty == false else { return nil }
+        if info.isSaving { return "it is still saving" }
+        if (info.lastSaveTimeSeconds ?? 0) > (look.info.lastSaveTimeSeconds ?? 0) { return nil }
+        try await withRedisConnection(look.server.endpoint) { _ = try await $0.command("BGSAVE") }
+        return "it was told to save"
     }
 
     /// Asks again and again until nothing is missing.

@@ -38,7 +38,14 @@ package struct RestoreKeys: Sendable {
 
         // Everything is read and proven before the first key is written, and what is meant is counted.
         let rewriting = request.expiries.rewriting(of: member, in: manifest, at: target.clock.timestamp)
-        let found = try await findings(in: member, rewriting, target.clock)
+        let found = try await DamagedSet.explaining(
+            manifest,
+            member,
+            into: request.target.description,
+            from: catalog
+        ) {
+            try await findings(in: member, rewriting, target.clock)
+        }
 
         // Will all of it be taken, so that it does not end half-way?
         try await target.requireAbleToTake(found, request)
@@ -55,7 +62,11 @@ package struct RestoreKeys: Sendable {
 
     private func chosen() async throws -> (Manifest, Manifest.Member) {
         guard let manifest = try await catalog.resolve(request.reference, name: request.name) else {
-            throw Failure(.noSuchBackup, "restore keys: a complete listing shows no backup of that name")
+            throw Failure(
+                .noSuchBackup,
+                "restore keys: a complete listing shows no backup\(request.name.map { " of \($0)" } ?? "")",
+                hint: "`redoubt list --from \(catalog.store.location)` shows those that are there."
+            )
         }
         let member = try MemberChoice(manifest).member(named: request.member)
         if manifest.isPartial { logger.warning("\(manifest.name)/\(manifest.id) is partial: some members failed") }

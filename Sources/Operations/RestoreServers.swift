@@ -53,12 +53,18 @@ package struct RestoreServers: Sendable {
         try await confirm(plan)
 
         return try await withClaims(on: request.servers) {
-            // Nobody follows a server that holds nothing yet.
+            // Could they come to us? Then nobody follows a server that holds nothing yet.
+            let waiting = plan.targets.filter(\.needsSnapshot)
+            for target in waiting { try await seeding.rehearse(target.look) }
             try await hold(plan)
 
-            // Each server takes the snapshot from the store.
+            // Each server takes the snapshot from the store; where data is replaced, the primary does so first, and the
+            // others keep theirs until it has.
             var outcome = RestoreServersOutcome(plan: plan)
-            try await seed(plan, into: &outcome)
+            let isAtOnce = waiting.allSatisfy { $0.look.info.keyCount == 0 }
+            let first = isAtOnce ? waiting : waiting.filter(\.isPrimary)
+            try await seed(first, of: plan, into: &outcome)
+            if !isAtOnce { try await seed(waiting.filter { !$0.isPrimary }, of: plan, into: &outcome) }
 
             // The primary first; then whoever follows it, one after the other, each by partial synchronization.
             let reunion = ReplicationReunion(plan: plan, settleSeconds: request.settleSeconds, logger: logger)
@@ -85,16 +91,24 @@ package struct RestoreServers: Sendable {
         }
     }
 
-    private func seed(_ plan: RestoreServersPlan, into outcome: inout RestoreServersOutcome) async throws {
-        let waiting = plan.targets.filter(\.needsSnapshot)
-        if waiting.contains(where: \.losesDataAtFirstByte) { try await proveBeforehand(plan.member) }
-        let seeding = ServerSeeding(
+    private var seeding: ServerSeeding {
+        ServerSeeding(
             route: request.route,
             catalog: catalog,
             proof: request.proof,
             meter: meter,
             logger: logger
         )
+    }
+
+    private func seed(
+        _ waiting: [RestoreServersPlan.Target],
+        of plan: RestoreServersPlan,
+        into outcome: inout RestoreServersOutcome
+    ) async throws {
+        guard !waiting.isEmpty else { return }
+        if waiting.contains(where: \.losesDataAtFirstByte) { try await proveBeforehand(plan.member, of: plan.manifest) }
+        let seeding = seeding
         // Failures are collected: a server that is half-way is not broken off because another one failed.
         let results = try await withThrowingTaskGroup(of: Seeded.self) { group in
             var queue = waiting.makeIterator()
@@ -110,13 +124,24 @@ package struct RestoreServers: Sendable {
             }
             return results
         }
-        try Task.checkCancellation()
         for result in results { outcome.note(result) }
+        if Task.isCancelled { throw Self.interrupted(results) }
         if let failure = results.first(where: { $0.name == plan.primary?.look.server.name })?.failure
             ?? outcome.onlyFailure
         {
             throw failure
         }
+    }
+
+    /// What a run that is cancelled leaves, where that is more than nothing.
+    private static func interrupted(_ results: [Seeded]) -> any Error {
+        let holding = results.filter { $0.failure == nil }.map(\.name)
+        guard !holding.isEmpty else { return CancellationError() }
+        return Failure(
+            .interrupted,
+            "\(holding.joined(separator: ", ")) hold the snapshot already, and follow nobody",
+            hint: "Restoring again goes on from there."
+        )
     }
 
     private func seeded(_ target: RestoreServersPlan.Target, by seeding: ServerSeeding, _ plan: RestoreServersPlan)
@@ -126,7 +151,7 @@ package struct RestoreServers: Sendable {
         let name = target.look.server.name
         do {
             let times = try await seeding.seed(target.look, as: plan)
-            logger.info("\(name) holds the snapshot", metadata: ["seconds": "\(times.stream + times.load)"])
+            logger.info("\(name) holds the snapshot, after \(ReadableAmount.seconds(times.stream + times.load))")
             return Seeded(name: name, times: times, failure: nil)
         } catch {
             let failure = Failure(wrapping: error, attempting: "restore \(name)")
@@ -136,13 +161,15 @@ package struct RestoreServers: Sendable {
     }
 
     /// Reads the whole snapshot before a server drops its data for the first byte of it.
-    private func proveBeforehand(_ member: Manifest.Member) async throws {
+    private func proveBeforehand(_ member: Manifest.Member, of manifest: Manifest) async throws {
         let step = meter.begin("prove \(member.member)", expectedBytes: member.rdb?.bytes)
         defer { step.end() }
-        try await catalog.withStoredBytes(of: member) { stored in
-            let scanner = RDBScanner(level: request.proof ?? member.provenLevel)
-            _ = try await SnapshotPipeline.replay(stored, of: member, by: scanner, progress: step) { chunks in
-                for try await _ in chunks {}
+        try await DamagedSet.explaining(manifest, member, into: "servers that hold data", from: catalog) {
+            try await catalog.withStoredBytes(of: member) { stored in
+                let scanner = RDBScanner(level: request.proof ?? member.provenLevel)
+                _ = try await SnapshotPipeline.replay(stored, of: member, by: scanner, progress: step) { chunks in
+                    for try await _ in chunks {}
+                }
             }
         }
     }

@@ -24,7 +24,9 @@ package struct RestoreServersPlan: Sendable {
 
         /// Whether the server drops what it holds before the snapshot is whole (`repl-diskless-load` of 8.0).
         var losesDataAtFirstByte: Bool {
-            look.info.keyCount > 0 && ["flush-before-load", "always"].contains(look.settings?["repl-diskless-load"])
+            // What is not known is taken for the worst.
+            look.info.keyCount > 0
+                && !["disabled", "on-empty-db", "swapdb"].contains(look.settings?["repl-diskless-load"] ?? "")
         }
     }
 
@@ -67,7 +69,7 @@ package struct RestoreServersPlan: Sendable {
             snapshot,
             of: manifest,
             expiries: request.expiries,
-            found: survey.looks.map(\.info),
+            found: request.replaces ? [] : survey.looks.map(\.info),
             now: .now()
         )
         let header = identity.header
@@ -147,78 +149,6 @@ package struct RestoreServersPlan: Sendable {
 }
 
 extension RestoreServersPlan {
-    private static func obstacles(
-        _ survey: TargetSurvey,
-        _ states: [TargetState],
-        _ rejoined: TargetSurvey.Look?,
-        _ snapshot: Manifest.Snapshot,
-        _ request: RestoreServersRequest
-    ) -> [Obstacle] {
-        let runIDs = Set(survey.looks.compactMap(\.info.runID))
-        var obstacles: [Obstacle] = []
-        func add(_ look: TargetSurvey.Look, _ detail: String, _ override: String?) {
-            obstacles.append(Obstacle(server: look.server.name, detail: detail, override: override))
-        }
-        for (look, state) in zip(survey.looks, states) {
-            if look.info.mode == .cluster {
-                add(
-                    look,
-                    "it is a node of a cluster, and those replicate nobody but each other; restore with --data-dir",
-                    nil
-                )
-            }
-            if look.isWatchedBySentinel == true, !request.ignoresSentinel,
-                state != .rejoined
-            {
-                add(
-                    look,
-                    "Sentinel watches it, and would fail over in the middle; stop the Sentinels",
-                    "--ignore-sentinel"
-                )
-            }
-            let isHeld = look.info.role == .replica && look.info.primaryLinkIsUp == true
-            if isHeld, rejoined == nil, !request.detaches, state != .rejoined, let followed = look.info.formerPrimary,
-                !Self.isAmong(followed, survey.looks)
-            {
-                add(look, "it follows \(followed), which is not restored; --rejoin lets it go on so", "--detach")
-            }
-        }
-        if runIDs.count < survey.looks.count, runIDs.count > 0, !survey.looks.contains(where: { $0.info.runID == nil })
-        {
-            obstacles.append(
-                Obstacle(server: "the set", detail: "two of the names lead to the same server", override: nil)
-            )
-        }
-        let goingOn = states.count { state in
-            if case .promoted(let ahead) = state { return ahead > 0 }
-            return false
-        }
-        if goingOn > 1, !request.replaces {
-            obstacles.append(
-                Obstacle(
-                    server: "the set",
-                    detail: "\(goingOn) servers went on from the snapshot, each on its own; choose whose data counts",
-                    override: "--replace"
-                )
-            )
-        }
-        if let rejoined, rejoined.info.role != .primary {
-            add(rejoined, "it is no primary", nil)
-        }
-        if let rejoined, rejoined.info.keyCount == 0, snapshot.keyCount > 0, !request.allowsEmptyPrimary {
-            add(rejoined, "it holds nothing, and whoever rejoins it would lose everything", "--allow-empty-primary")
-        }
-        return obstacles
-    }
-
-    /// Whether an address is that of one of the servers, by the address that it is connected to or its own port.
-    private static func isAmong(_ address: ServerAddress, _ looks: [TargetSurvey.Look]) -> Bool {
-        looks.contains { look in
-            look.address == address || look.remoteAddress == address.host && Int64(address.port) == look.info.port
-                || look.server.pod != nil && address.host.hasPrefix("\(look.server.name).")
-        }
-    }
-
     /// Whether nothing keeps it from being done.
     package var isGo: Bool {
         obstacles.isEmpty && targets.allSatisfy { !$0.needsSnapshot || $0.plan.isGo }
@@ -255,9 +185,11 @@ extension RestoreServersPlan {
                 switch target.state {
                 case .fresh: "is fresh"
                 case .seeded: "holds the snapshot already"
-                case .promoted: "goes on from the snapshot already"
+                case .promoted(let ahead):
+                    "goes on from the snapshot already, \(ahead) bytes ahead"
+                        + (target.needsSnapshot && ahead > 0 ? ", which are lost" : "")
                 case .rejoined: "follows the restored primary already"
-                case .holdsData(let keys): "holds \(keys) keys"
+                case .holdsData(let keys): "holds \(keys) keys\(target.needsSnapshot ? ", which are lost" : "")"
                 }
             let end =
                 target.isPrimary ? "becomes the primary" : "follows \(rejoined?.server.name ?? primary?.name ?? "")"

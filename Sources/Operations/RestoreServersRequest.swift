@@ -13,6 +13,8 @@ package struct RestoreServer: Sendable {
     package let address: ServerAddress
     /// What Kubernetes knows of it, where that was asked.
     package let pod: BackupMember.Pod?
+    /// The limit of its container as it was given, in bytes.
+    package var memoryLimitBytes: Int64?
 
     package init(name: String, endpoint: RedisEndpoint, address: ServerAddress, pod: BackupMember.Pod? = nil) {
         self.name = name

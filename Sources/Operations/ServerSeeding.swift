@@ -37,6 +37,12 @@ struct ServerSeeding: Sendable {
     /// How long putting a server back may take.
     private static let putBackSeconds = 5.0
 
+    /// Finds out whether the server could come: before anything is done to any of them.
+    /// - Throws: `.configuration` where the address cannot be listened on, or a certificate is missing.
+    func rehearse(_ look: TargetSurvey.Look) async throws {
+        try await withSeedListener(try await settings(for: look), logger: logger) { _ in }
+    }
+
     /// - Throws: what the store, the proof or the server throws. The server is put back then: to the primary it
     ///   followed when it held data, to nobody when it held none.
     func seed(_ look: TargetSurvey.Look, as plan: RestoreServersPlan) async throws -> Times {
@@ -50,19 +56,29 @@ struct ServerSeeding: Sendable {
         let times = try await withSeedListener(try await settings(for: look), logger: logger) { listener in
             do {
                 try await follow(look, listener)
-                return try await send(snapshot, as: plan, over: listener, progress: step)
+            } catch let failure as Failure where !failure.code.isTransient {
+                // It was refused, and the server is as it was.
+                throw failure.during("restore \(member.member) into \(server.name)")
             } catch {
                 await putBack(look)
-                throw await Failure(wrapping: error, attempting: "restore \(member.member) into \(server.name)")
-                    .explained(by: server.pod)
+                throw error
+            }
+            do {
+                return try await DamagedSet.explaining(plan.manifest, member, into: server.name, from: catalog) {
+                    try await send(snapshot, as: plan, over: listener, progress: step)
+                }
+            } catch {
+                await putBack(look)
+                let failure = Failure(wrapping: error, attempting: "cancelled")
+                throw await
+                    (failure.code.meansDamage || failure.code == .interrupted
+                    ? failure : failure.during("restore \(member.member) into \(server.name)")).explained(
+                        by: server.pod
+                    )
             }
         }
-        do {
-            try await requireHeld(snapshot, plan.header, by: server)
-        } catch {
-            await putBack(look)
-            throw error
-        }
+        // What holds something else is not made a primary: it stays for somebody to look at.
+        try await requireHeld(snapshot, plan.header, by: server)
         return times
     }
 
@@ -71,6 +87,17 @@ struct ServerSeeding: Sendable {
         try await withRedisConnection(look.server.endpoint) { connection in
             let host = route.advertisedHost ?? connection.addresses?.local ?? "127.0.0.1"
             let port = route.advertisedPort ?? listener.port
+            // It is looked at once more: what was fresh may hold data by now.
+            let info = try await connection.info()
+            guard look.info.keyCount > 0 || info.keyCount == 0, info.runID == look.info.runID else {
+                throw Failure(
+                    .guardRefused,
+                    "restore into \(look.server.name): it holds \(info.keyCount) keys, and held "
+                        + "\(look.info.keyCount) when it was looked at; it was left as it is",
+                    hint: "Look at it, and restore again; --replace gives up what it holds."
+                )
+            }
+            listener.open()
             logger.debug("\(look.server.name) is told to replicate \(host), port \(port)")
             try await connection.replicate(host: host, port: port)
         }
@@ -115,6 +142,13 @@ struct ServerSeeding: Sendable {
         let remote: Set = addresses.map { [$0.remote] } ?? ["127.0.0.1", "::1"]
         var settings = SeedSettings(host: route.listenHost ?? own, peers: remote.union(route.peers))
         settings.port = route.listenPort
+        // It says where it listens, or what it was told to say (`replica-announce-port`).
+        let ports = ["port", "tls-port", "replica-announce-port", "slave-announce-port"].compactMap {
+            look.settings?[$0]
+        }
+        settings.listeningPorts = Set(
+            (ports.compactMap { Int($0) } + [look.info.port.map(Int.init) ?? 0]).filter { $0 > 0 }
+        )
         settings.connectSeconds = route.connectSeconds
         settings.noProgressSeconds = look.server.endpoint.deadlines.noProgressSeconds
         if look.settings?["tls-replication"] == "yes" || (look.settings == nil && route.tls != nil) {
@@ -162,9 +196,18 @@ struct ServerSeeding: Sendable {
         let former = look.info.keyCount > 0 && look.info.role == .replica ? look.info.formerPrimary : nil
         var endpoint = look.server.endpoint
         endpoint.deadlines = RedisDeadlines(connectSeconds: Self.putBackSeconds, noProgressSeconds: Self.putBackSeconds)
+        let hadKeys = look.info.keyCount > 0
         let failure = await withCancellationShield { [endpoint] () -> (any Error)? in
             do {
                 try await withRedisConnection(endpoint) { connection in
+                    let info = try await connection.info()
+                    guard !info.isLoading, !hadKeys || info.keyCount > 0 else {
+                        // Its replicas would take an empty primary for theirs, and lose what they hold, too (F36).
+                        throw Failure(
+                            .memberChanged,
+                            "it dropped the data that it held, and is not made a primary"
+                        )
+                    }
                     if let former {
                         try await connection.replicate(host: former.host, port: former.port)
                     } else {

@@ -25,7 +25,9 @@ package struct TargetSurvey: Sendable {
 
     /// The settings that are looked at.
     private static let patterns =
-        RestoreTargetFacts.settingNames + ["port", "tls-auth-clients", "tls-port", "tls-replication"]
+        RestoreTargetFacts.settingNames + [
+            "port", "replica-announce-port", "save", "tls-auth-clients", "tls-port", "tls-replication",
+        ]
 
     /// Asks every server.
     /// - Throws: when one does not answer, or loads its dataset.
@@ -63,7 +65,7 @@ package struct TargetSurvey: Sendable {
                     info,
                     settings: settings,
                     modules: modules.error == nil ? modules : nil,
-                    containerLimitBytes: server.pod?.memoryLimitBytes
+                    containerLimitBytes: server.memoryLimitBytes ?? server.pod?.memoryLimitBytes
                 )
                 return Look(
                     server: server,

@@ -15,6 +15,8 @@ package struct SeedSettings: Sendable {
     package var port = 0
     /// The addresses from which a connection is admitted.
     package var peers: Set<String>
+    /// The ports that the replica may say it listens on; any when empty.
+    package var listeningPorts: Set<Int> = []
     /// How TLS is spoken, where the replica speaks it (`tls-replication yes`).
     package var tls: SeedTLS?
     /// How long the replica may take to come.
@@ -82,6 +84,12 @@ package struct SeedListener: Sendable {
     fileprivate let door: SeedDoor
     fileprivate let settings: SeedSettings
 
+    /// Lets in who comes from now on: a server that was told this address long ago, and tries it each second, is not
+    /// the one that is told now.
+    package func open() {
+        door.open()
+    }
+
     /// Waits for the replica, and answers it up to the point where it waits for a snapshot.
     ///
     /// A connection that breaks before is given up, and the next one awaited.
@@ -92,6 +100,12 @@ package struct SeedListener: Sendable {
             let replica = SeedReplica(peer: peer, settings: settings)
             do {
                 try await replica.handshake()
+                if let stranger = replica.strangerPort {
+                    throw Failure(
+                        .protocolViolation,
+                        "another server of the same address came: it says that it listens on port \(stranger)"
+                    )
+                }
                 return replica
             } catch let failure as Failure where failure.code == .unsupported {
                 throw failure
@@ -131,6 +145,7 @@ final class SeedDoor: Sendable {
     private let state = Mutex(State())
 
     private struct State {
+        var isOpen = false
         var channels: [any Channel] = []
         var refused: Set<String> = []
     }
@@ -146,7 +161,10 @@ final class SeedDoor: Sendable {
 
     /// On the event loop of the connection, before its first byte is read.
     func admit(_ channel: any Channel, _ context: NIOSSLContext?) throws {
-        let address = channel.remoteAddress?.ipAddress ?? ""
+        guard state.withLock(\.isOpen) else { throw ChannelError.connectTimeout(.zero) }
+        let given = channel.remoteAddress?.ipAddress ?? ""
+        // An IPv4 address, as a socket for both families tells it (RFC 4291, section 2.5.5.2).
+        let address = given.hasPrefix("::ffff:") && given.contains(".") ? String(given.dropFirst(7)) : given
         guard settings.peers.contains(address) else {
             if state.withLock({ $0.refused.insert(address).inserted }) {
                 logger.warning("a connection from \(address) was refused: it is not the server that is restored")
@@ -164,6 +182,10 @@ final class SeedDoor: Sendable {
         )
         state.withLock { $0.channels.append(channel) }
         continuation.yield(SeedPeer(channel: channel, inbound: inbound))
+    }
+
+    func open() {
+        state.withLock { $0.isOpen = true }
     }
 
     /// Nobody else is awaited.

@@ -17,6 +17,12 @@ package final class SeedReplica: Sendable {
         self.settings = settings
     }
 
+    /// Where the replica says that it listens, if that is not where the one that is awaited does.
+    var strangerPort: Int? {
+        guard !settings.listeningPorts.isEmpty else { return nil }
+        return conversation.withLock(\.listeningPort).flatMap { settings.listeningPorts.contains($0) ? nil : $0 }
+    }
+
     /// Answers what the replica asks, until it asks for the snapshot.
     func handshake() async throws {
         while true {

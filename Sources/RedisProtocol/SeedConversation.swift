@@ -24,6 +24,8 @@ package struct SeedConversation: Sendable {
     )
     /// Whether the replica takes a snapshot that ends with a mark, without a length (`REPLCONF capa eof`).
     package private(set) var takesMark = false
+    /// Where the replica says that it listens (`REPLCONF listening-port`).
+    package private(set) var listeningPort: Int?
 
     package init() {}
 
@@ -61,6 +63,7 @@ package struct SeedConversation: Sendable {
         if let ack = pairs.first(where: { $0.name == "ack" }) {
             return Int64(ack.value).map { .acknowledged(offset: $0) }
         }
+        if let port = pairs.first(where: { $0.name == "listening-port" }) { listeningPort = Int(port.value) }
         if pairs.contains(where: { $0.name == "capa" && $0.value.lowercased() == "eof" }) { takesMark = true }
         return .answer("+OK\r\n")
     }

@@ -291,6 +291,7 @@ private func peers(
     case .emptied: return [primary.url]
     case .emptyStranger: return [other.url]
     case .orphan:
+        try await primary.waitUntilSynchronized([replica])
         try await primary.kill()
         try await eventually("the replica to miss its primary") {
             try await replica.info("replication")["master_link_status"] == "down" ? true : nil

@@ -200,21 +200,65 @@ struct RestoreServersFaultTests {
         }
     }
 
-    /// Only the server that is restored gets the data.
-    @Test func nobodyElseIsGivenTheSnapshot() async throws {
+    /// Only the server that is restored gets the data: not one of another address, nor another one of its own, which
+    /// was told our port by a run that died.
+    @Test(arguments: ["127.0.0.2", "127.0.0.1"])
+    func nobodyElseIsGivenTheSnapshot(host: String) async throws {
         try await withTemporaryFolder { folder in
             let set = try await BackedUpSet.make(of: .redis70, in: folder)
             let held = try TestParts.Port()
             try await withFreshServers(1) { servers in
-                // A server at another address of this machine would follow us, and must not.
-                try await withRedis(.redis70, .with { $0.host = "127.0.0.2" }) { stranger in
-                    try await stranger.command("CONFIG", "SET", "bind-source-addr", "127.0.0.2")
+                try await withRedis(.redis70, .with { $0.host = host }) { stranger in
+                    try await stranger.command("SET", "precious", "1")
+                    try await stranger.command("CONFIG", "SET", "bind-source-addr", host)
                     try await stranger.command("REPLICAOF", "127.0.0.1", held.number)
                     let restore = try await set.restore(into: servers, "--listen", "127.0.0.1:\(held.number)")
                     #expect(restore.code == 0, "\(restore.errors)")
                     try await set.expectRestored(servers)
-                    let keys = try await stranger.command("DBSIZE").int
-                    #expect(keys == 0)
+                    let kept = try await stranger.command("GET", "precious").text
+                    #expect(kept == "1")
+                }
+            }
+        }
+    }
+
+    /// What was fresh when the plan was made, and holds data when its turn comes, is left as it is.
+    @Test func aServerThatIsWrittenToMeanwhileIsLeftAlone() async throws {
+        try await withTemporaryFolder { folder in
+            let set = try await BackedUpSet.make(of: .redis70, .with { $0.bigValueBytes = 20_000_000 }, in: folder)
+            try await withFreshServers(2) { servers in
+                let outcome = try await Redoubt.withRunning(
+                    set.arguments(servers) + ["--yes", "--parallel", "1"]
+                ) { process in
+                    try await eventually("the first server to be sent the snapshot", everyMilliseconds: 5) {
+                        try await servers[0].info("replication")["master_host"] != nil ? true : nil
+                    }
+                    try await servers[1].command("SET", "precious", "1")
+                    return try await Redoubt.outcome(of: process)
+                }
+                #expect(outcome.code == 3, "\(outcome.errors)")
+                let kept = try await servers[1].command("GET", "precious").text
+                #expect(kept == "1")
+                let found = try await DatasetDigest(of: servers[0])
+                #expect(found == set.digest)
+            }
+        }
+    }
+
+    /// A replica that is being filled by its living primary is not taken away from it.
+    @Test func aReplicaInItsFirstSynchronizationIsNotTakenAway() async throws {
+        try await withTemporaryFolder { folder in
+            let set = try await BackedUpSet.make(of: .redis70, in: folder)
+            try await withRedis(.redis70, .with { $0.config = ["rdb-key-save-delay 2000"] }) { primary in
+                try await primary.command("DEBUG", "POPULATE", 20_000)
+                try await withRedis(.redis70, .with { $0.replicaOf = primary }) { replica in
+                    try await eventually("the replica to be filled") {
+                        try await replica.info("replication")["master_sync_in_progress"] == "1" ? true : nil
+                    }
+                    let refused = try await set.restore(into: [replica])
+                    #expect(refused.code == 8 && refused.errors.contains("--detach"), "\(refused.errors)")
+                    let follows = try await replica.info("replication")["master_port"]
+                    #expect(follows == "\(primary.port)")
                 }
             }
         }

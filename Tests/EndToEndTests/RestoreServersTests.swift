@@ -238,7 +238,7 @@ struct RestoreServersTests {
                 if ttl == "persist" {
                     #expect(left == [-1, -1])
                 } else {
-                    // 6.2 tells only what is left, the second is asked a little later, and snapshots tell whole seconds.
+                    // 6.2 tells what is left, the second is asked a little later, and snapshots tell whole seconds.
                     let (first, second) = (try #require(left[0]), try #require(left[1]))
                     #expect(first > second - 10 && first <= 601_000)
                     let digests = try await (DatasetDigest(of: servers[0]), DatasetDigest(of: servers[1]))

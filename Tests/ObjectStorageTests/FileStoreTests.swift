@@ -25,7 +25,7 @@ import Testing
             let root = folder.path + "/not/there"
             let store = FileStore(root: root)
             let failure = await #expect(throws: Failure.self) { try await store.list(under: .root) }
-            #expect(failure?.code == .noSuchStore && failure?.hint?.contains("mkdir -p \(root)") == true)
+            #expect(failure?.code == .noSuchStore && failure?.hint?.contains("mount the volume") == true)
             #expect(await Self.code { _ = try await store.leftovers(under: .root) } == .noSuchStore)
             #expect(await Self.code { try await store.remove(try Self.key("a")) } == .noSuchStore)
             #expect(!FileManager.default.fileExists(atPath: folder.path + "/not"))
