@@ -81,8 +81,11 @@ extension DrillRecord {
         package var product: String
         package var version: String
         package var appendOnly: Bool
+        /// Where it ran already; absent for one that was started for the drill.
+        package var endpoint: String?
 
-        package init(product: String, version: String, appendOnly: Bool) {
+        package init(product: String, version: String, appendOnly: Bool, endpoint: String? = nil) {
+            self.endpoint = endpoint
             self.product = product
             self.version = version
             self.appendOnly = appendOnly

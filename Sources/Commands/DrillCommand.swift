@@ -26,7 +26,7 @@ struct DrillCommand: RunnableCommand {
     @OptionGroup(title: "The drill") var drill: DrillOptions
     @OptionGroup(title: "A server that runs") var servers: ServerOptions
     @OptionGroup(title: "How it reaches this program") var route: SeedRouteOptions
-    @OptionGroup var source: SourceStoreOptions
+    @OptionGroup(title: "Store") var source: SourceStoreOptions
     @OptionGroup(title: "Output") var outputs: OutputOptions
 
     func validate() throws {

@@ -178,12 +178,13 @@ package struct DrillPage {
     private var particulars: String {
         let server = record.server.map { server in
             "\(server.product) \(server.version), appendonly \(server.appendOnly ? "yes" : "no")"
+                + (server.endpoint.map { ", which ran already at \($0)" } ?? "")
         }
         let facts = [
             ("Backup set", "\(record.name)/\(record.backup)"), ("Store", record.store),
             ("Drill", record.id.text), ("Began", Markup.plain(record.startedAt)),
             ("Ended", Markup.plain(record.finishedAt)), ("Ran on", record.host),
-            ("Throw-away server", server ?? "–"), ("Program", "\(record.tool.name) \(record.tool.version)"),
+            ("Server", server ?? "–"), ("Program", "\(record.tool.name) \(record.tool.version)"),
             ("Not drilled", record.omitted.isEmpty ? "no member" : record.omitted.joined(separator: ", ")),
         ]
         let rows = facts.map { "<tr><th scope=\"row\">\($0.0)</th><td>\(Markup.text($0.1))</td></tr>" }
@@ -191,13 +192,16 @@ package struct DrillPage {
     }
 
     private var foot: String {
-        """
-        <footer><p>The server was started for this drill alone and could not be reached by anybody else. It was read \
-        back through its own replication, and both sides were reduced to what had not expired at that moment. The \
-        digest covers keys, types, values, expiries, consumer groups and function libraries. It does not cover what \
-        servers guess or change by themselves: idle times and access counts, when consumers were last seen, counters \
-        of streams, auxiliary data of modules. Time to restore is what the members took one after the other; \
-        preparing a real target, and its replicas, comes on top.</p></footer>
-        """
+        let server =
+            record.server?.endpoint == nil
+            ? "The server was started for this drill alone and could not be reached by anybody else."
+            : "The server was empty and was filled for this drill; who else could reach it is not known here."
+        return """
+            <footer><p>\(server) It was read back through its own replication, and both sides were reduced to what had \
+            not expired at that moment. The digest covers keys, types, values, expiries, consumer groups and function \
+            libraries. It does not cover what servers guess or change by themselves: idle times and access counts, when \
+            consumers were last seen, counters of streams, auxiliary data of modules. Time to restore is what the \
+            members took one after the other; preparing a real target, and its replicas, comes on top.</p></footer>
+            """
     }
 }

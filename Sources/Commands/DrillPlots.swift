@@ -71,7 +71,8 @@ enum DrillPlots {
                 Quantity.bytes(Int64(value))
             }
             + "</div><p class=\"note\">\(records.count) drills. Filled: proven. "
-            + "<span class=\"different\">Red: the content differed.</span> "
+            + (records.contains { $0.verdict == .different }
+                ? "<span class=\"different\">Red: the content differed.</span> " : "")
             + "Hollow: did not come to its end. The larger mark is this one.</p>"
     }
 

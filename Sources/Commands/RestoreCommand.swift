@@ -105,15 +105,14 @@ struct RestoreCommand: RunnableCommand {
     var dryRun = false
 
     @OptionGroup var plan: RestorePlanOptions
-    @OptionGroup(title: "Guard") var holding: GuardOptions
-    @OptionGroup(title: "Some keys only") var selective: SelectiveOptions
-    @OptionGroup(title: "Volumes of a StatefulSet") var volumes: VolumeRestoreOptions
-
-    @OptionGroup var source: SourceStoreOptions
+    @OptionGroup(title: "Store") var source: SourceStoreOptions
     @OptionGroup(title: "Servers") var servers: ServerOptions
     @OptionGroup(title: "Restoring into servers") var serving: RestoreServersOptions
     @OptionGroup(title: "How servers reach this program") var route: SeedRouteOptions
+    @OptionGroup(title: "Some keys only") var selective: SelectiveOptions
+    @OptionGroup(title: "Guard of a start") var holding: GuardOptions
     @OptionGroup(title: "Clusters") var clustering: ClusterOptions
+    @OptionGroup(title: "Volumes of a StatefulSet") var volumes: VolumeRestoreOptions
     @OptionGroup(title: "Output") var outputs: OutputOptions
 
     func validate() throws {

@@ -20,6 +20,9 @@ extension Drill {
             package let product: String
             package let version: String
             package let place: String
+            package let isAppendOnly: Bool
+            /// Whether it ran before the drill, and runs after it.
+            package let isForeign: Bool
             package var title: String { "\(product) \(version)" }
         }
 
@@ -52,7 +55,9 @@ extension Drill {
                 server: .init(
                     product: program.product.rawValue,
                     version: program.version ?? "unknown",
-                    place: program.path
+                    place: program.path,
+                    isAppendOnly: request.appendOnly,
+                    isForeign: false
                 ),
                 room: .init(neededBytes: needed, freeBytes: free)
             )
@@ -81,7 +86,13 @@ extension Drill {
             return Plan(
                 manifest: manifest,
                 members: members,
-                server: .init(product: product, version: version, place: server.endpoint.description),
+                server: .init(
+                    product: product,
+                    version: version,
+                    place: server.endpoint.description,
+                    isAppendOnly: look.facts.isAppendOnly ?? false,
+                    isForeign: true
+                ),
                 room: nil
             )
         }

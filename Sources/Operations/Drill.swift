@@ -75,7 +75,8 @@ package struct Drill: Sendable {
             server: .init(
                 product: plan.server.product,
                 version: plan.server.version,
-                appendOnly: request.appendOnly
+                appendOnly: plan.server.isAppendOnly,
+                endpoint: plan.server.isForeign ? plan.server.place : nil
             ),
             finishedAt: .now(),
             members: members
