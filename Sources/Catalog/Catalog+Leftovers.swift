@@ -26,6 +26,9 @@ extension Catalog {
             sweep.removed += await attempt("uncommitted object \(key)", logger) { try await store.remove(key) }
             if let id = BackupID(key.components[1]) { sweep.ids.insert(id) }
         }
+        for leftover in try await staleLeases(of: name, logger) {
+            sweep.removed += await attempt("unfinished \(leftover.key)", logger) { try await store.remove(leftover) }
+        }
         for key in try await oldRuns(of: name) {
             sweep.removed += await attempt("record of an old Job \(key)", logger) { try await store.remove(key) }
         }
@@ -35,6 +38,18 @@ extension Catalog {
     /// How long what the pods of a Job agreed on is kept, in seconds: a pod that is started again after the set was
     /// committed must find out that there is nothing left to do.
     private static let runSecondsMax: Int64 = 7 * 86400
+
+    /// How long a lease that is being written is left alone, in seconds: the holder renews it, and others try to take
+    /// it, while this run looks.
+    private static let leaseWriteSecondsMax: Int64 = 60
+
+    /// Leases that a run was killed over while it wrote them.
+    private func staleLeases(of name: String, _ logger: Logger) async throws -> [Leftover] {
+        let key = try Lease.key(of: name)
+        let limit = Timestamp.now().secondsSince1970 - Self.leaseWriteSecondsMax
+        return try await staged(under: KeyFolder(Array(key.components.dropLast())), logger)
+            .filter { $0.key == key && $0.startedAtSeconds < limit }
+    }
 
     private func oldRuns(of name: String) async throws -> [ObjectKey] {
         do {

@@ -197,11 +197,12 @@ package struct DrillPage {
             ? "The server was started for this drill alone and could not be reached by anybody else."
             : "The server was empty and was filled for this drill; who else could reach it is not known here."
         return """
-            <footer><p>\(server) It was read back through its own replication, and both sides were reduced to what had \
-            not expired at that moment. The digest covers keys, types, values, expiries, consumer groups and function \
-            libraries. It does not cover what servers guess or change by themselves: idle times and access counts, when \
-            consumers were last seen, counters of streams, auxiliary data of modules. Time to restore is what the \
-            members took one after the other; preparing a real target, and its replicas, comes on top.</p></footer>
+            <footer><p>\(server) It was read back through its own replication, and both sides were reduced to \
+            what had not expired at that moment. The digest covers keys, types, values, expiries, consumer \
+            groups and function libraries. It does not cover what servers guess or change by themselves: idle \
+            times and access counts, when consumers were last seen, counters of streams, auxiliary data of \
+            modules. Time to restore is what the members took one after the other; preparing a real target, and \
+            its replicas, comes on top.</p></footer>
             """
     }
 }

@@ -3,6 +3,7 @@
 import ByteStreams
 import Catalog
 import Failures
+import Foundation
 import Logging
 import ObjectStorage
 import TestParts
@@ -161,6 +162,28 @@ struct SetWriterTests {
             )
             #expect(try await rig.catalog.removeLeftovers(of: rig.manifest.name, logger: Self.logger).removed == 0)
             #expect(try await rig.catalog.removeLeftovers(of: "another", logger: Self.logger).removed == 0)
+        }
+    }
+
+    /// A run that was killed while it wrote its lease: what it left goes once it cannot be that of a live run any more.
+    @Test func aLeaseThatWasNeverWrittenGoesAfterAWhile() async throws {
+        try await withTemporaryFolder { folder in
+            let store = FileStore(root: folder.path)
+            for name in ["demo", "another"] {
+                _ = try await store.stage(Lease.key(of: name), estimatedBytes: nil, from: ByteStream([[1]]))
+            }
+            let catalog = Catalog(store: store)
+            #expect(try await catalog.removeLeftovers(of: "demo", logger: Self.logger).removed == 0)
+            let locks = folder.appendingPathComponent(".locks")
+            for file in try FileManager.default.contentsOfDirectory(atPath: locks.path) {
+                try FileManager.default.setAttributes(
+                    [.modificationDate: Date(timeIntervalSinceNow: -120)],
+                    ofItemAtPath: locks.appendingPathComponent(file).path
+                )
+            }
+            #expect(try await catalog.removeLeftovers(of: "demo", logger: Self.logger).removed == 1)
+            let left = try await store.leftovers(under: .root).map(\.key)
+            #expect(left == [try Lease.key(of: "another")])
         }
     }
 

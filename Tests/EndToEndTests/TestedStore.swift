@@ -156,9 +156,10 @@ extension TestedStore {
         }
     }
 
-    /// Nothing unfinished, no lease, and no object outside of the sets that are listed.
+    /// Nothing unfinished, no lease, and no object outside of the sets that are listed. A lease that a run was killed
+    /// over while it wrote it is left for a minute: it may be that of a live run.
     func expectNothingHalfMade(good: [String], _ location: SourceLocation = #_sourceLocation) async throws {
-        let unfinished = try await unfinished()
+        let unfinished = try await unfinished().filter { !$0.hasPrefix(".locks/") }
         #expect(unfinished.isEmpty, sourceLocation: location)
         let stray = try await keys().filter { key in !good.contains { key.contains("/\($0)/") } }
         #expect(stray.isEmpty, sourceLocation: location)
