@@ -10,27 +10,12 @@ extension KubernetesClient {
     /// The StatefulSet of that name, with its template.
     /// - Throws: `.configuration` when there is none.
     package func blueprint(_ name: String, namespace: String) async throws -> StatefulSetBlueprint {
-        try ObjectName.check("StatefulSet", name, namespace: namespace)
-        let operation = APIOperation(
-            .get,
-            group: "apps",
-            resource: "statefulsets",
-            namespace: namespace,
-            name: name,
-            attempt: "get the StatefulSet \(namespace)/\(name)"
-        )
-        do {
+        try await readingStatefulSet(name, namespace: namespace) { operation in
             let body = Data(try await exchange.perform(operation).body)
             return try exchange.understood(operation) {
                 let set = try StatefulSet(JSONDecoder().decode(Wire.StatefulSet.self, from: body))
                 return try StatefulSetBlueprint(JSONDecoder().decode(JSONValue.self, from: body), set: set)
             }
-        } catch let failure as Failure where failure.code == .noSuchObject {
-            throw Failure(
-                .configuration,
-                "\(exchange.name(operation)): there is none of that name",
-                hint: "`kubectl get statefulsets -n \(namespace)` lists them; --namespace names another namespace."
-            )
         }
     }
 

@@ -39,7 +39,19 @@ package struct KubernetesClient: Sendable {
     /// - Parameter namespace: `nil` is the client's own.
     /// - Throws: `.configuration` when there is none.
     package func statefulSet(_ name: String, namespace: String? = nil) async throws -> StatefulSet {
-        let namespace = namespace ?? self.namespace
+        try await readingStatefulSet(name, namespace: namespace ?? self.namespace) { operation in
+            let wire = try await exchange.perform(operation, as: Wire.StatefulSet.self)
+            return try exchange.understood(operation) { try StatefulSet(wire) }
+        }
+    }
+
+    /// Asks for the StatefulSet of that name.
+    /// - Throws: `.configuration` when there is none, and what `read` throws.
+    func readingStatefulSet<Result>(
+        _ name: String,
+        namespace: String,
+        _ read: (APIOperation) async throws -> Result
+    ) async throws -> Result {
         try ObjectName.check("StatefulSet", name, namespace: namespace)
         let operation = APIOperation(
             .get,
@@ -50,8 +62,7 @@ package struct KubernetesClient: Sendable {
             attempt: "get the StatefulSet \(namespace)/\(name)"
         )
         do {
-            let wire = try await exchange.perform(operation, as: Wire.StatefulSet.self)
-            return try exchange.understood(operation) { try StatefulSet(wire) }
+            return try await read(operation)
         } catch let failure as Failure where failure.code == .noSuchObject {
             throw Failure(
                 .configuration,

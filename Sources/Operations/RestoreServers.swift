@@ -73,7 +73,7 @@ package struct RestoreServers: Sendable {
 
             // Is it so? Everybody online and up to date, what they hold on their disks, and Sentinel of one mind.
             try await reunion.prove(into: &outcome)
-            outcome.seconds = (clock.now - begin).inSeconds
+            outcome.seconds = (clock.now - begin) / .seconds(1)
             return outcome
         }
     }
@@ -165,12 +165,8 @@ package struct RestoreServers: Sendable {
         let step = meter.begin("prove \(member.member)", expectedBytes: member.rdb?.bytes)
         defer { step.end() }
         try await DamagedSet.explaining(manifest, member, into: "servers that hold data", from: catalog) {
-            try await catalog.withStoredBytes(of: member) { stored in
-                let scanner = RDBScanner(level: request.proof ?? member.provenLevel)
-                _ = try await SnapshotPipeline.replay(stored, of: member, by: scanner, progress: step) { chunks in
-                    for try await _ in chunks {}
-                }
-            }
+            let scanner = RDBScanner(level: request.proof ?? member.provenLevel)
+            _ = try await catalog.proven(member, by: scanner, progress: step)
         }
     }
 

@@ -129,7 +129,7 @@ struct ServerSeeding: Sendable {
             }
         }
         let sent = sentAt.withLock(\.self)
-        return Times(stream: (sent - begin).inSeconds, load: (clock.now - sent).inSeconds)
+        return Times(stream: (sent - begin) / .seconds(1), load: (clock.now - sent) / .seconds(1))
     }
 
     /// Where to listen for the server, and who may come.
@@ -232,11 +232,5 @@ extension ServerInfo {
     var formerPrimary: ServerAddress? {
         guard let primaryHost, let primaryPort else { return nil }
         return ServerAddress(host: primaryHost, port: Int(clamping: primaryPort))
-    }
-}
-
-extension Duration {
-    var inSeconds: Double {
-        Double(components.seconds) + Double(components.attoseconds) / 1e18
     }
 }

@@ -66,12 +66,7 @@ package struct Verify: Sendable {
     private func verify(_ member: Manifest.Member) async throws -> SnapshotProof? {
         let step = meter.begin("verify \(member.member)", expectedBytes: member.rdb?.bytes)
         defer { step.end() }
-        return try await catalog.withStoredBytes(of: member) { stored in
-            let scanner = RDBScanner(level: level)
-            return try await SnapshotPipeline.replay(stored, of: member, by: scanner, progress: step) { chunks in
-                for try await _ in chunks {}
-            }.prover.proof
-        }
+        return try await catalog.proven(member, by: RDBScanner(level: level), progress: step)
     }
 
     /// Verifies a file that is in no store: a plain RDB, or one compressed by its suffix.
@@ -99,6 +94,20 @@ package struct Verify: Sendable {
 }
 
 extension Catalog {
+    /// Reads the snapshot of a member to its end, and holds all of it against the manifest.
+    /// - Throws: what `withStoredBytes` and `SnapshotPipeline.replay` throw.
+    func proven(
+        _ member: Manifest.Member,
+        by scanner: RDBScanner,
+        progress: ProgressMeter.Step
+    ) async throws -> SnapshotProof? {
+        try await withStoredBytes(of: member) { stored in
+            try await SnapshotPipeline.replay(stored, of: member, by: scanner, progress: progress) { chunks in
+                for try await _ in chunks {}
+            }.prover.proof
+        }
+    }
+
     /// Reads a member's object as it is stored.
     /// - Throws: `.digestMismatch` when the object of a set that is listed is not there.
     func withStoredBytes<Result: Sendable>(
