@@ -5,7 +5,7 @@ import Crypto
 import HTTPTransport
 
 /// One request to a bucket, before it is signed; it can be sent any number of times.
-struct S3Operation: Sendable {
+struct StoreOperation: Sendable {
     /// What people read in an error: `list s3://bucket/prefix`.
     let attempt: String
     /// The right it needs, as IAM names it.

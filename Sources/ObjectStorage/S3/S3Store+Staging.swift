@@ -56,7 +56,7 @@ extension S3Store {
 
     private func begin(_ key: ObjectKey) async throws -> S3Upload {
         try await confirmBucket()
-        var operation = S3Operation(
+        var operation = StoreOperation(
             "begin to upload \(shown(key))",
             action: "s3:PutObject",
             "POST",
@@ -117,7 +117,7 @@ extension S3Store {
     }
 
     private func send(_ block: [UInt8], as number: Int, of upload: S3Upload) async throws -> S3Part {
-        var operation = S3Operation(
+        var operation = StoreOperation(
             "upload part \(number) of \(shown(upload.key))",
             action: "s3:PutObject",
             "PUT",
@@ -125,7 +125,7 @@ extension S3Store {
         )
         operation.query = [("partNumber", "\(number)"), ("uploadId", upload.id)]
         operation.carry(block, type: "application/octet-stream")
-        let etag = try await exchange.perform(operation) { response throws(S3Malformed) in
+        let etag = try await exchange.perform(operation) { response throws(StoreMalformed) in
             try self.version(response.head).tag
         }
         return S3Part(number: number, etag: etag)
@@ -142,7 +142,7 @@ extension S3Store {
     /// Gives an upload up, also in a cancelled task; does its best and no more.
     func abort(_ upload: S3Upload) async {
         await cleaningUp("abort the upload of \(shown(upload.key))") {
-            var operation = S3Operation(
+            var operation = StoreOperation(
                 "abort the upload of \(shown(upload.key))",
                 action: "s3:AbortMultipartUpload",
                 "DELETE",

@@ -75,20 +75,20 @@ final class S3StagedObject: StagedObject {
 
     /// - Returns: the ETag of the object; `nil` when it has to be found out whether the object is there.
     private func complete() async throws -> ObjectVersion? {
-        var operation = S3Operation(attempt, action: "s3:PutObject", "POST", key: store.fullKey(key))
+        var operation = StoreOperation(attempt, action: "s3:PutObject", "POST", key: store.fullKey(key))
         operation.query = [("uploadId", upload.id)]
         operation.carry(body, type: "application/xml")
         operation.answers = [404, 412]
         operation.deadlines = HTTPDeadlines(noProgressSeconds: Self.completionSecondsMax)
         return try await store.perform(operation, under: .absent(on: .absentOnComplete)) {
-            response throws(S3Malformed) in
+            response throws(StoreMalformed) in
             // Completed before, and the reply was lost; or somebody else was faster (F25).
             if [404, 412].contains(response.head.status) || S3Answers.errorCode(response) == "NoSuchUpload" {
                 return nil
             }
             let document = try S3Answers.document(response, root: "CompleteMultipartUploadResult")
             guard let tag = document["ETag"], !tag.isEmpty else {
-                throw S3Malformed(reason: "the store completed the upload and gave no ETag")
+                throw StoreMalformed(reason: "the store completed the upload and gave no ETag")
             }
             return S3Store.version(tag)
         }

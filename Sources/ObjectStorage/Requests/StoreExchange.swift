@@ -6,7 +6,7 @@ import Logging
 
 /// Sends operations to a bucket: signs each try anew, waits and tries again after what passes, and gives up with a
 /// failure that says what the store answered.
-struct S3Exchange: Sendable {
+struct StoreExchange: Sendable {
     let settings: S3Settings
     let client: HTTPClient
     let clock: RequestClock
@@ -29,10 +29,10 @@ struct S3Exchange: Sendable {
     ///   answer that broke off, and the request is sent again.
     /// - Throws: the failure of the last try.
     func perform<Result>(
-        _ operation: S3Operation,
-        read: (HTTPResponse) throws(S3Malformed) -> Result
+        _ operation: StoreOperation,
+        read: (HTTPResponse) throws(StoreMalformed) -> Result
     ) async throws -> Result {
-        var tries = S3Tries(operation: operation, exchange: self)
+        var tries = StoreTries(operation: operation, exchange: self)
         while true {
             do {
                 let response = try await client.send(signed(operation), bodyBytesMax: XMLLimits.bytesMax)
@@ -46,12 +46,12 @@ struct S3Exchange: Sendable {
         }
     }
 
-    func perform(_ operation: S3Operation) async throws -> HTTPResponse {
+    func perform(_ operation: StoreOperation) async throws -> HTTPResponse {
         try await perform(operation) { response in response }
     }
 
     /// The request of an operation, signed for now.
-    func signed(_ operation: S3Operation) throws -> HTTPRequest {
+    func signed(_ operation: StoreOperation) throws -> HTTPRequest {
         let request = HTTPRequest(
             method: operation.method,
             url: settings.endpoint.url(key: operation.key, query: operation.query),
@@ -64,13 +64,13 @@ struct S3Exchange: Sendable {
         return try signer.signed(request, payloadSHA256: operation.bodySHA256, at: time)
     }
 
-    /// - Throws: `S3Refusal` when the status is none that the operation expects.
-    func check(_ head: HTTPResponseHead, _ body: [UInt8], of operation: S3Operation) throws {
+    /// - Throws: `RefusedAnswer` when the status is none that the operation expects.
+    func check(_ head: HTTPResponseHead, _ body: [UInt8], of operation: StoreOperation) throws {
         if head.status == 200 { return }
         let error = error(head, body)
         // Without its bucket, an object is not absent: it could not be asked for.
         guard operation.answers.contains(head.status), error.code != "NoSuchBucket", !error.isPassing else {
-            throw S3Refusal(error: error, head: head)
+            throw RefusedAnswer(error: error, head: head)
         }
     }
 
@@ -91,13 +91,13 @@ struct S3Exchange: Sendable {
 }
 
 /// An answer with a status that is an error.
-struct S3Refusal: Error {
+struct RefusedAnswer: Error {
     let error: S3Error
     let head: HTTPResponseHead
 }
 
 /// An answer that says that all went well, and is not what such an answer looks like: cut off, empty, or an error
 /// inside (F24).
-struct S3Malformed: Error {
+struct StoreMalformed: Error {
     let reason: String
 }

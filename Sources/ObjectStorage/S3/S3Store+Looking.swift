@@ -21,10 +21,10 @@ extension S3Store {
 
     /// What the bucket holds under a key, or `nil`.
     func look(at key: ObjectKey) async throws -> S3Look? {
-        var operation = S3Operation("look at \(shown(key))", action: "s3:GetObject", "HEAD", key: fullKey(key))
+        var operation = StoreOperation("look at \(shown(key))", action: "s3:GetObject", "HEAD", key: fullKey(key))
         operation.answers = [400, 403, 404]
         for _ in 0..<exchange.settings.attemptsMax {
-            let look = try await exchange.perform(operation) { response throws(S3Malformed) -> S3Look?? in
+            let look = try await exchange.perform(operation) { response throws(StoreMalformed) -> S3Look?? in
                 switch response.head.status {
                 case 200:
                     .some(
@@ -52,8 +52,8 @@ extension S3Store {
     }
 
     /// Asks for one byte of what `HEAD` was refused for.
-    private func explain(_ refused: S3Operation) async throws {
-        var operation = S3Operation(refused.attempt, action: refused.action, "GET", key: refused.key)
+    private func explain(_ refused: StoreOperation) async throws {
+        var operation = StoreOperation(refused.attempt, action: refused.action, "GET", key: refused.key)
         operation.headers = [("Range", "bytes=0-0")]
         operation.answers = [206, 404, 416]
         _ = try await exchange.perform(operation)
@@ -64,7 +64,7 @@ extension S3Store {
     /// - Throws: `.noSuchStore`.
     func confirmBucket() async throws {
         if provider.hasSeenBucket.value { return }
-        var operation = S3Operation("look at the bucket of \(location)", action: "s3:ListBucket", "HEAD")
+        var operation = StoreOperation("look at the bucket of \(location)", action: "s3:ListBucket", "HEAD")
         operation.answers = [400, 403, 404]
         let status = try await exchange.perform(operation).head.status
         guard status != 404 else {
@@ -79,9 +79,9 @@ extension S3Store {
     }
 
     /// An object from the headers of an answer about it.
-    func object(_ key: ObjectKey, _ head: HTTPResponseHead) throws(S3Malformed) -> StoredObject {
+    func object(_ key: ObjectKey, _ head: HTTPResponseHead) throws(StoreMalformed) -> StoredObject {
         guard let bytes = head["content-length"].flatMap({ Int64($0) }), bytes >= 0 else {
-            throw S3Malformed(reason: "the store did not say how large the object is")
+            throw StoreMalformed(reason: "the store did not say how large the object is")
         }
         return StoredObject(
             key: key,
@@ -91,16 +91,16 @@ extension S3Store {
         )
     }
 
-    func modified(_ head: HTTPResponseHead) throws(S3Malformed) -> Int64 {
+    func modified(_ head: HTTPResponseHead) throws(StoreMalformed) -> Int64 {
         guard let time = head["last-modified"].flatMap(CivilTime.init(httpDate:)) else {
-            throw S3Malformed(reason: "the store did not say when the object was written")
+            throw StoreMalformed(reason: "the store did not say when the object was written")
         }
         return time.secondsSince1970
     }
 
-    func version(_ head: HTTPResponseHead) throws(S3Malformed) -> ObjectVersion {
+    func version(_ head: HTTPResponseHead) throws(StoreMalformed) -> ObjectVersion {
         guard let tag = head["etag"], !tag.isEmpty else {
-            throw S3Malformed(reason: "the store gave no ETag of the object")
+            throw StoreMalformed(reason: "the store gave no ETag of the object")
         }
         return Self.version(tag)
     }

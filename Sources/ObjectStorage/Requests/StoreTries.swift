@@ -5,15 +5,15 @@ import HTTPTransport
 import Logging
 
 /// The tries of one operation: how many there were, and whether and when there is another.
-struct S3Tries {
-    private let operation: S3Operation
-    private let exchange: S3Exchange
+struct StoreTries {
+    private let operation: StoreOperation
+    private let exchange: StoreExchange
     private var count = 0
     private var taken = 0
     private var hasAdoptedClock = false
     private var hasProgressed = false
 
-    init(operation: S3Operation, exchange: S3Exchange) {
+    init(operation: StoreOperation, exchange: StoreExchange) {
         self.operation = operation
         self.exchange = exchange
     }
@@ -37,7 +37,7 @@ struct S3Tries {
         var retryAfterSeconds: Int?
         let failure: Failure
         switch error {
-        case let refusal as S3Refusal:
+        case let refusal as RefusedAnswer:
             failure = refusal.error.failure(of: operation)
             if refusal.error.code == "RequestTimeTooSkewed", !hasAdoptedClock {
                 hasAdoptedClock = true
@@ -45,9 +45,9 @@ struct S3Tries {
             }
             guard refusal.error.isPassing else { throw failure }
             retryAfterSeconds = refusal.head["retry-after"].flatMap { Int($0) }
-        case let malformed as S3Malformed:
+        case let malformed as StoreMalformed:
             failure = Failure(.storeUnavailable, "\(operation.attempt): \(malformed.reason)")
-        case let shortfall as S3Shortfall:
+        case let shortfall as StoreShortfall:
             failure = Failure(
                 .truncated,
                 "\(operation.attempt): it ended after \(shortfall.bytes) of \(shortfall.announced) bytes"

@@ -45,11 +45,11 @@ extension S3Store {
         otherwise refused: Failure
     ) async throws -> StoredObject {
         let identity = Self.newIdentity()
-        var operation = S3Operation(attempt, action: "s3:PutObject", "PUT", key: fullKey(key))
+        var operation = StoreOperation(attempt, action: "s3:PutObject", "PUT", key: fullKey(key))
         operation.carry(bytes, type: "application/octet-stream")
         operation.headers.append((Self.identityHeader, identity))
         operation.answers = [404, 412]
-        let tag = try await perform(operation, under: condition) { response throws(S3Malformed) in
+        let tag = try await perform(operation, under: condition) { response throws(StoreMalformed) in
             response.head.status == 200 ? try self.version(response.head) : nil
         }
         guard let look = try await look(at: key) else {

@@ -5,29 +5,29 @@ import HTTPTransport
 /// The documents that S3 answers with. Each is complete, or reading it throws.
 enum S3Answers {
     /// The document of an answer, if its root is of that name.
-    static func document(_ response: HTTPResponse, root: String...) throws(S3Malformed) -> XMLElement {
+    static func document(_ response: HTTPResponse, root: String...) throws(StoreMalformed) -> XMLElement {
         let document: XMLElement
         do {
             document = try XMLElement(parsing: response.body)
         } catch {
-            throw S3Malformed(
+            throw StoreMalformed(
                 reason: "the store answered \(response.head.status) and a body of \(response.body.count) "
                     + "bytes that broke off or is none of S3 (\(error))"
             )
         }
         guard root.contains(document.name) else {
             let what = document.name == "Error" ? "an error (\(code(of: document)))" : "something else"
-            throw S3Malformed(reason: "the store answered \(response.head.status), and then \(what)")
+            throw StoreMalformed(reason: "the store answered \(response.head.status), and then \(what)")
         }
         return document
     }
 
     /// The upload id of a multipart upload that begins.
-    static func uploadID(_ response: HTTPResponse) throws(S3Malformed) -> String {
+    static func uploadID(_ response: HTTPResponse) throws(StoreMalformed) -> String {
         // The second name is what rclone says.
         let document = try document(response, root: "InitiateMultipartUploadResult", "InitiateMultipartUpload")
         guard let id = document["UploadId"], !id.isEmpty else {
-            throw S3Malformed(reason: "the store began an upload and gave it no id")
+            throw StoreMalformed(reason: "the store began an upload and gave it no id")
         }
         return id
     }

@@ -45,15 +45,15 @@ extension S3Store {
     /// Sends a write under a condition; without it, where the provider says that it does not know such a thing. That is
     /// remembered once the write without it went well.
     func perform<Result>(
-        _ operation: S3Operation,
+        _ operation: StoreOperation,
         under condition: S3Condition,
-        read: (HTTPResponse) throws(S3Malformed) -> Result
+        read: (HTTPResponse) throws(StoreMalformed) -> Result
     ) async throws -> Result {
         guard provider.knows(condition.kind) else { return try await exchange.perform(operation, read: read) }
         var conditional = operation
         conditional.headers.append(condition.header)
         conditional.answers.formUnion([400, 501])
-        let outcome = try await exchange.perform(conditional) { response throws(S3Malformed) -> Outcome<Result> in
+        let outcome = try await exchange.perform(conditional) { response throws(StoreMalformed) -> Outcome<Result> in
             guard [400, 501].contains(response.head.status) else { return .result(try read(response)) }
             return .refused(exchange.error(response.head, response.body))
         }

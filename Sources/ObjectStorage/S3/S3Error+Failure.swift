@@ -4,12 +4,12 @@ import Failures
 
 extension S3Error {
     /// The failure that this answer means to an operation.
-    func failure(of operation: S3Operation) -> Failure {
+    func failure(of operation: StoreOperation) -> Failure {
         let (code, hint) = meaning(for: operation)
         return Failure(code, "\(operation.attempt): the store answered \(text)", hint: hint)
     }
 
-    private func meaning(for operation: S3Operation) -> (Failure.Code, hint: String?) {
+    private func meaning(for operation: StoreOperation) -> (Failure.Code, hint: String?) {
         if let meaning = meaningOfCredentials ?? meaningOfPlace { return meaning }
         switch code {
         case "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage":
@@ -32,7 +32,7 @@ extension S3Error {
         }
     }
 
-    private func denied(_ operation: S3Operation) -> (Failure.Code, hint: String?) {
+    private func denied(_ operation: StoreOperation) -> (Failure.Code, hint: String?) {
         (
             .permissionDenied,
             "Allow \(operation.action) on the bucket to these credentials, or look at the policy of the bucket and "

@@ -51,7 +51,7 @@ private final class S3Download: Sendable {
     }
 
     private func fetch(_ put: @Sendable ([UInt8]) async throws -> Void) async throws {
-        var tries = S3Tries(operation: operation(after: 0, of: nil), exchange: store.exchange)
+        var tries = StoreTries(operation: operation(after: 0, of: nil), exchange: store.exchange)
         var object: StoredObject?
         var offset: Int64 = 0
         while true {
@@ -74,15 +74,15 @@ private final class S3Download: Sendable {
                     }
                 }
                 guard let object, offset < object.bytes else { return }
-                throw S3Shortfall(bytes: offset, announced: object.bytes)
+                throw StoreShortfall(bytes: offset, announced: object.bytes)
             } catch {
                 try await tries.waitAfter(error)
             }
         }
     }
 
-    private func operation(after offset: Int64, of object: StoredObject?) -> S3Operation {
-        var operation = S3Operation(
+    private func operation(after offset: Int64, of object: StoredObject?) -> StoreOperation {
+        var operation = StoreOperation(
             "read \(store.shown(key))",
             action: "s3:GetObject",
             "GET",
@@ -96,7 +96,7 @@ private final class S3Download: Sendable {
     }
 
     /// Reads what an answer says that is not the object.
-    private func refuse(_ operation: S3Operation, _ head: HTTPResponseHead, _ chunks: ByteStream) async throws -> Never
+    private func refuse(_ operation: StoreOperation, _ head: HTTPResponseHead, _ chunks: ByteStream) async throws -> Never
     {
         var body: [UInt8] = []
         for try await chunk in chunks where body.count < Self.errorBytesMax { body += chunk }
@@ -113,7 +113,7 @@ private final class S3Download: Sendable {
     ) throws -> StoredObject {
         guard let known else {
             guard head.status == 200 else {
-                throw S3Malformed(reason: "the store sent a part of the object, not asked for")
+                throw StoreMalformed(reason: "the store sent a part of the object, not asked for")
             }
             let object = try store.object(key, head)
             opened.change { $0 = .success(object) }
@@ -123,7 +123,7 @@ private final class S3Download: Sendable {
         if head.status == 206 {
             let range = head["content-range"] ?? ""
             guard range == "bytes \(offset)-\(known.bytes - 1)/\(known.bytes)" else {
-                throw S3Malformed(reason: "the store sent another range than was asked for: \(range.prefix(60))")
+                throw StoreMalformed(reason: "the store sent another range than was asked for: \(range.prefix(60))")
             }
         } else {
             guard try store.object(key, head).bytes == known.bytes else { throw changed }
@@ -141,7 +141,7 @@ private final class S3Download: Sendable {
 }
 
 /// A body that ended, as it seems in good order, before the object did.
-struct S3Shortfall: Error {
+struct StoreShortfall: Error {
     let bytes: Int64
     let announced: Int64
 }

@@ -13,13 +13,13 @@ import HTTPTransport
 /// - Uploads use memory for `partsInFlight` parts together, and for one more part each.
 /// - Every read of a broken connection goes on where it broke, with `If-Match`.
 package struct S3Store: ObjectStore {
-    let exchange: S3Exchange
+    let exchange: StoreExchange
     let configuration: StoreConfiguration
     let provider = S3Provider()
     let blocks: PartBlocks
 
     init(settings: S3Settings, client: HTTPClient, configuration: StoreConfiguration) {
-        exchange = S3Exchange(settings: settings, client: client, configuration: configuration)
+        exchange = StoreExchange(settings: settings, client: client, configuration: configuration)
         self.configuration = configuration
         blocks = PartBlocks(places: configuration.partsInFlight)
     }
@@ -42,7 +42,7 @@ package struct S3Store: ObjectStore {
     }
 
     package func remove(_ key: ObjectKey) async throws {
-        var operation = S3Operation("remove \(shown(key))", action: "s3:DeleteObject", "DELETE", key: fullKey(key))
+        var operation = StoreOperation("remove \(shown(key))", action: "s3:DeleteObject", "DELETE", key: fullKey(key))
         operation.answers = [204, 404]
         _ = try await exchange.perform(operation)
     }

@@ -6,7 +6,7 @@ import Logging
 
 extension S3Store {
     package func list(under folder: KeyFolder) async throws -> [StoredObject] {
-        var operation = S3Operation("list \(location)/\(folder)", action: "s3:ListBucket", "GET")
+        var operation = StoreOperation("list \(location)/\(folder)", action: "s3:ListBucket", "GET")
         operation.query = [("list-type", "2"), ("encoding-type", "url"), ("prefix", fullPrefix(folder))]
         var objects: [StoredObject] = []
         var seen: Set<String> = []
@@ -14,7 +14,7 @@ extension S3Store {
         repeat {
             var page = operation
             if let token { page.query.append(("continuation-token", token)) }
-            let (found, next) = try await exchange.perform(page) { response throws(S3Malformed) in
+            let (found, next) = try await exchange.perform(page) { response throws(StoreMalformed) in
                 try self.objects(in: S3Answers.document(response, root: "ListBucketResult"), under: folder)
             }
             objects += found
@@ -27,7 +27,7 @@ extension S3Store {
     }
 
     package func leftovers(under folder: KeyFolder) async throws -> [Leftover] {
-        var operation = S3Operation(
+        var operation = StoreOperation(
             "list the uploads under \(location)/\(folder)",
             action: "s3:ListBucketMultipartUploads",
             "GET"
@@ -41,7 +41,7 @@ extension S3Store {
             var page = operation
             if let marker { page.query += [("key-marker", marker.key), ("upload-id-marker", marker.id)] }
             let answer = try await exchange.perform(page) {
-                response throws(S3Malformed) -> Result<UploadPage, S3Error> in
+                response throws(StoreMalformed) -> Result<UploadPage, S3Error> in
                 let head = response.head
                 if head.status != 200 {
                     let error = exchange.error(head, response.body)
@@ -59,14 +59,14 @@ extension S3Store {
         return leftovers.sorted { ($0.key, $0.handle) < ($1.key, $1.handle) }
     }
 
-    private func cannotList(_ error: S3Error, _ operation: S3Operation) -> Failure {
+    private func cannotList(_ error: S3Error, _ operation: StoreOperation) -> Failure {
         let failure = error.failure(of: operation)
         guard error.status == 405 || error.isUnknownRequest else { return failure }
         return Failure(.unsupported, failure.message, hint: "The provider cannot list uploads that were not finished.")
     }
 
     package func remove(_ leftover: Leftover) async throws {
-        var operation = S3Operation(
+        var operation = StoreOperation(
             "abort the upload of \(shown(leftover.key))",
             action: "s3:AbortMultipartUpload",
             "DELETE",
@@ -85,13 +85,13 @@ extension S3Store {
     private func objects(
         in page: XMLElement,
         under folder: KeyFolder
-    ) throws(S3Malformed) -> (found: [StoredObject], next: String?) {
+    ) throws(StoreMalformed) -> (found: [StoredObject], next: String?) {
         var found: [StoredObject] = []
         for entry in page.all("Contents") {
             guard let key = try key(of: entry, in: page), folder.contains(key) else { continue }
             guard let bytes = entry["Size"].flatMap({ Int64($0) }), bytes >= 0, let tag = entry["ETag"], !tag.isEmpty,
                 let modified = entry["LastModified"].flatMap(CivilTime.init(iso8601:))
-            else { throw S3Malformed(reason: "the list says too little about \(key)") }
+            else { throw StoreMalformed(reason: "the list says too little about \(key)") }
             let version = Self.version(tag)
             found.append(
                 StoredObject(
@@ -104,50 +104,50 @@ extension S3Store {
         }
         guard try isTruncated(page) else { return (found, nil) }
         guard let token = page["NextContinuationToken"], !token.isEmpty else {
-            throw S3Malformed(reason: "the list goes on, and the store does not say where")
+            throw StoreMalformed(reason: "the list goes on, and the store does not say where")
         }
         return (found, token)
     }
 
-    private func uploads(in page: XMLElement, under folder: KeyFolder) throws(S3Malformed) -> UploadPage {
+    private func uploads(in page: XMLElement, under folder: KeyFolder) throws(StoreMalformed) -> UploadPage {
         var found: [Leftover] = []
         for entry in page.all("Upload") {
             guard let key = try key(of: entry, in: page), folder.contains(key) else { continue }
             guard let id = entry["UploadId"], !id.isEmpty,
                 let started = entry["Initiated"].flatMap(CivilTime.init(iso8601:))
-            else { throw S3Malformed(reason: "the list says too little about an upload of \(key)") }
+            else { throw StoreMalformed(reason: "the list says too little about an upload of \(key)") }
             found.append(Leftover(key: key, handle: id, startedAtSeconds: started.secondsSince1970))
         }
         // What a list of uploads misses is found by the next run, so that a provider may leave this out.
         guard page["IsTruncated"] != nil, try isTruncated(page) else { return (found, nil) }
         guard let key = try decoded(page["NextKeyMarker"], in: page), let id = page["NextUploadIdMarker"], !key.isEmpty
-        else { throw S3Malformed(reason: "the list of uploads goes on, and the store does not say where") }
+        else { throw StoreMalformed(reason: "the list of uploads goes on, and the store does not say where") }
         return (found, (key, id))
     }
 
     /// S3 says it on every page; a list of objects without it may not be whole.
-    private func isTruncated(_ page: XMLElement) throws(S3Malformed) -> Bool {
+    private func isTruncated(_ page: XMLElement) throws(StoreMalformed) -> Bool {
         switch page["IsTruncated"] {
         case "true": return true
         case "false": return false
-        default: throw S3Malformed(reason: "the list does not say whether it is complete")
+        default: throw StoreMalformed(reason: "the list does not say whether it is complete")
         }
     }
 
     /// The key of an entry without the prefix of the store; `nil` when it is none of ours.
-    private func key(of entry: XMLElement, in page: XMLElement) throws(S3Malformed) -> ObjectKey? {
+    private func key(of entry: XMLElement, in page: XMLElement) throws(StoreMalformed) -> ObjectKey? {
         guard let full = try decoded(entry["Key"], in: page) else {
-            throw S3Malformed(reason: "the list has an entry without a key")
+            throw StoreMalformed(reason: "the list has an entry without a key")
         }
         let prefix = fullPrefix(.root)
         guard full.hasPrefix(prefix) else { return nil }
         return ObjectKey(parsing: String(full.dropFirst(prefix.count)))
     }
 
-    private func decoded(_ text: String?, in page: XMLElement) throws(S3Malformed) -> String? {
+    private func decoded(_ text: String?, in page: XMLElement) throws(StoreMalformed) -> String? {
         guard let text, page["EncodingType"] == "url" else { return text }
         guard let decoded = PercentEncoding.decode(text, plusIsSpace: true) else {
-            throw S3Malformed(reason: "the list has a key that is wrongly encoded")
+            throw StoreMalformed(reason: "the list has a key that is wrongly encoded")
         }
         return decoded
     }
@@ -157,7 +157,7 @@ extension S3Store {
         return (prefix.isEmpty ? "" : prefix + "/") + folder.description
     }
 
-    private func endless(_ operation: S3Operation) -> Failure {
+    private func endless(_ operation: StoreOperation) -> Failure {
         Failure(.protocolViolation, "\(operation.attempt): the store gives the same page again and again")
     }
 }
