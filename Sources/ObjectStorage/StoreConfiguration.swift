@@ -29,6 +29,8 @@ package struct StoreConfiguration: Sendable {
     package var attemptsMax: Int?
     /// After so many seconds in which nothing moves, a request is given up and sent again.
     package var noProgressSeconds = 60
+    /// The retries that all stores of a run share.
+    package var budget = RetryBudget()
     package var logger: Logger
     package var clock: RequestClock
 

@@ -3,10 +3,10 @@
 import ByteStreams
 import Logging
 
-extension S3Store {
-    /// How long an interrupted run may still spend on what it leaves behind; Kubernetes kills it soon after.
-    private static let cleanUpTime = Duration.seconds(5)
+/// How long an interrupted run may still spend on what it leaves behind; Kubernetes kills it soon after.
+private let cleanUpTime = Duration.seconds(5)
 
+extension HTTPObjectStore {
     /// Runs clean-up to its end or to the end of its time, even in a cancelled task. What fails is logged: it is a
     /// leftover then, which a later run finds.
     func cleaningUp(_ attempt: String, _ work: @escaping @Sendable () async throws -> Void) async {
@@ -21,8 +21,8 @@ extension S3Store {
                     }
                 }
                 group.addTask {
-                    try? await Task.sleep(for: Self.cleanUpTime)
-                    return "no answer in \(Self.cleanUpTime)"
+                    try? await Task.sleep(for: cleanUpTime)
+                    return "no answer in \(cleanUpTime)"
                 }
                 // Whoever is first decides; the other is cancelled.
                 if let reason = await group.next() ?? nil {

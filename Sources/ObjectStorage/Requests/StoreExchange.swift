@@ -4,21 +4,25 @@ import Failures
 import HTTPTransport
 import Logging
 
-/// Sends operations to a bucket: signs each try anew, waits and tries again after what passes, and gives up with a
+/// Sends operations to a store: signs each try anew, waits and tries again after what passes, and gives up with a
 /// failure that says what the store answered.
 struct StoreExchange: Sendable {
-    let settings: S3Settings
     let client: HTTPClient
     let clock: RequestClock
     let logger: Logger
-    let budget = RetryBudget()
+    let budget: RetryBudget
+    /// How often a request is sent, counting the first time.
+    let attemptsMax: Int
+    private let dialect: any StoreDialect
     private let deadlines: HTTPDeadlines
     /// What the clock of the store says more than ours.
     private let skewSeconds = SharedValue<Int64>(0)
 
-    init(settings: S3Settings, client: HTTPClient, configuration: StoreConfiguration) {
-        self.settings = settings
+    init(_ dialect: any StoreDialect, attemptsMax: Int, client: HTTPClient, configuration: StoreConfiguration) {
+        self.dialect = dialect
+        self.attemptsMax = attemptsMax
         self.client = client
+        budget = configuration.budget
         clock = configuration.clock
         deadlines = HTTPDeadlines(noProgressSeconds: configuration.noProgressSeconds)
         logger = configuration.logger
@@ -35,7 +39,7 @@ struct StoreExchange: Sendable {
         var tries = StoreTries(operation: operation, exchange: self)
         while true {
             do {
-                let response = try await client.send(signed(operation), bodyBytesMax: XMLLimits.bytesMax)
+                let response = try await client.send(try await signed(operation), bodyBytesMax: XMLLimits.bytesMax)
                 try check(response.head, response.body, of: operation)
                 let result = try read(response)
                 tries.succeeded()
@@ -51,32 +55,32 @@ struct StoreExchange: Sendable {
     }
 
     /// The request of an operation, signed for now.
-    func signed(_ operation: StoreOperation) throws -> HTTPRequest {
+    func signed(_ operation: StoreOperation) async throws -> HTTPRequest {
         let request = HTTPRequest(
             method: operation.method,
-            url: settings.endpoint.url(key: operation.key, query: operation.query),
+            url: operation.url ?? dialect.url(key: operation.key, query: operation.query),
             headers: operation.headers,
             body: operation.body,
             deadlines: operation.deadlines ?? deadlines
         )
-        let signer = RequestSigner(credentials: settings.credentials, region: settings.region)
-        let time = CivilTime(secondsSince1970: clock.secondsSince1970() + skewSeconds.value)
-        return try signer.signed(request, payloadSHA256: operation.bodySHA256, at: time)
+        let seconds = clock.secondsSince1970() + skewSeconds.value
+        return try await dialect.authorized(request, for: operation, atSecondsSince1970: seconds)
     }
 
     /// - Throws: `RefusedAnswer` when the status is none that the operation expects.
     func check(_ head: HTTPResponseHead, _ body: [UInt8], of operation: StoreOperation) throws {
-        if head.status == 200 { return }
-        let error = error(head, body)
+        let isExpected = operation.answers.contains(head.status)
+        if head.status == 200 || (isExpected && head.status / 100 == 2) { return }
+        let refusal = dialect.refusal(head, body)
         // Without its bucket, an object is not absent: it could not be asked for.
-        guard operation.answers.contains(head.status), error.code != "NoSuchBucket", !error.isPassing else {
-            throw RefusedAnswer(error: error, head: head)
+        guard isExpected, !refusal.isStoreMissing, !refusal.isPassing else {
+            throw RefusedAnswer(refusal: refusal, head: head)
         }
     }
 
-    /// What an answer says that is none of success.
-    func error(_ head: HTTPResponseHead, _ body: [UInt8]) -> S3Error {
-        S3Error(head, body, secrets: settings.credentials.secrets)
+    /// Whether other credentials can be had than those of the last request.
+    func renewCredentials() async throws -> Bool {
+        try await dialect.renewCredentials()
     }
 
     /// Takes over the clock of the store, which answered that ours is wrong.
@@ -92,7 +96,7 @@ struct StoreExchange: Sendable {
 
 /// An answer with a status that is an error.
 struct RefusedAnswer: Error {
-    let error: S3Error
+    let refusal: any StoreRefusal
     let head: HTTPResponseHead
 }
 

@@ -11,6 +11,7 @@ struct StoreTries {
     private var count = 0
     private var taken = 0
     private var hasAdoptedClock = false
+    private var hasRenewedCredentials = false
     private var hasProgressed = false
 
     init(operation: StoreOperation, exchange: StoreExchange) {
@@ -37,14 +38,11 @@ struct StoreTries {
         var retryAfterSeconds: Int?
         let failure: Failure
         switch error {
-        case let refusal as RefusedAnswer:
-            failure = refusal.error.failure(of: operation)
-            if refusal.error.code == "RequestTimeTooSkewed", !hasAdoptedClock {
-                hasAdoptedClock = true
-                if exchange.adoptClock(of: refusal.head) { return }
-            }
-            guard refusal.error.isPassing else { throw failure }
-            retryAfterSeconds = refusal.head["retry-after"].flatMap { Int($0) }
+        case let answer as RefusedAnswer:
+            failure = answer.refusal.failure(of: operation)
+            if try await isMended(after: answer) { return }
+            guard answer.refusal.isPassing else { throw failure }
+            retryAfterSeconds = answer.head["retry-after"].flatMap { Int($0) }
         case let malformed as StoreMalformed:
             failure = Failure(.storeUnavailable, "\(operation.attempt): \(malformed.reason)")
         case let shortfall as StoreShortfall:
@@ -69,8 +67,21 @@ struct StoreTries {
         try await exchange.clock.sleep(wait)
     }
 
+    /// Whether what the store complained about is another now, so that the request is worth another try, at once.
+    private mutating func isMended(after answer: RefusedAnswer) async throws -> Bool {
+        if answer.refusal.isAboutClock, !hasAdoptedClock {
+            hasAdoptedClock = true
+            return exchange.adoptClock(of: answer.head)
+        }
+        if answer.refusal.areCredentialsStale, !hasRenewedCredentials {
+            hasRenewedCredentials = true
+            return try await exchange.renewCredentials()
+        }
+        return false
+    }
+
     private mutating func giveUpIfDue(_ failure: Failure) throws {
-        let isLast = count >= exchange.settings.attemptsMax
+        let isLast = count >= exchange.attemptsMax
         guard isLast || !exchange.budget.take() else {
             taken += 1
             return

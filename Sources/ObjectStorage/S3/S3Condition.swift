@@ -55,7 +55,7 @@ extension S3Store {
         conditional.answers.formUnion([400, 501])
         let outcome = try await exchange.perform(conditional) { response throws(StoreMalformed) -> Outcome<Result> in
             guard [400, 501].contains(response.head.status) else { return .result(try read(response)) }
-            return .refused(exchange.error(response.head, response.body))
+            return .refused(dialect.error(response.head, response.body))
         }
         switch outcome {
         case .result(let result): return result

@@ -5,7 +5,7 @@ import HTTPTransport
 /// What a store answered when it did not do what it was asked.
 ///
 /// Source: "Error responses", Amazon S3 API Reference.
-struct S3Error: Error, Sendable, Hashable {
+struct S3Error: StoreRefusal, Error, Hashable {
     let status: Int
     /// `SlowDown`; `nil` when the answer had no body that could be read, as those to `HEAD`.
     let code: String?
@@ -46,6 +46,14 @@ struct S3Error: Error, Sendable, Hashable {
         case "BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch": return true
         default: return false
         }
+    }
+
+    var isStoreMissing: Bool { code == "NoSuchBucket" }
+
+    var isAboutClock: Bool { code == "RequestTimeTooSkewed" }
+
+    var areCredentialsStale: Bool {
+        ["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"].contains(code)
     }
 
     /// Whether the store may not know what was asked, or a condition that the request carried.

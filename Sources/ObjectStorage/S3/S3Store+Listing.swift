@@ -44,7 +44,7 @@ extension S3Store {
                 response throws(StoreMalformed) -> Result<UploadPage, S3Error> in
                 let head = response.head
                 if head.status != 200 {
-                    let error = exchange.error(head, response.body)
+                    let error = dialect.error(head, response.body)
                     // How rclone says that there are none.
                     return error.code == "NoSuchUpload" ? .success(([], nil)) : .failure(error)
                 }
@@ -153,7 +153,7 @@ extension S3Store {
     }
 
     private func fullPrefix(_ folder: KeyFolder) -> String {
-        let prefix = exchange.settings.location.prefix
+        let prefix = dialect.settings.location.prefix
         return (prefix.isEmpty ? "" : prefix + "/") + folder.description
     }
 

@@ -23,7 +23,7 @@ extension S3Store {
     func look(at key: ObjectKey) async throws -> S3Look? {
         var operation = StoreOperation("look at \(shown(key))", action: "s3:GetObject", "HEAD", key: fullKey(key))
         operation.answers = [400, 403, 404]
-        for _ in 0..<exchange.settings.attemptsMax {
+        for _ in 0..<exchange.attemptsMax {
             let look = try await exchange.perform(operation) { response throws(StoreMalformed) -> S3Look?? in
                 switch response.head.status {
                 case 200:

@@ -45,7 +45,10 @@ extension S3Store {
         let upload = try await begin(key)
         do {
             let size = configuration.partSizeBytes ?? Self.partSizeBytes(estimatedBytes: estimatedBytes)
-            let (parts, bytes) = try await uploadParts(of: upload, sizeBytes: size, from: chunks)
+            let (parts, bytes) = try await blocks.send(chunks, sizeBytes: size) { block, number in
+                guard number <= Self.partsMax else { throw tooManyParts(upload.key, sizeBytes: size) }
+                return try await send(block, as: number, of: upload)
+            }
             try Task.checkCancellation()
             return S3StagedObject(store: self, upload: upload, parts: parts, bytes: bytes)
         } catch {
@@ -71,49 +74,6 @@ extension S3Store {
         }
         provider.hasSeenBucket.value = true
         return S3Upload(key: key, id: id, identity: identity)
-    }
-
-    /// Uploads a stream as parts, some at a time.
-    private func uploadParts(
-        of upload: S3Upload,
-        sizeBytes: Int,
-        from chunks: ByteStream
-    ) async throws -> (parts: [S3Part], bytes: Int64) {
-        try await withThrowingTaskGroup(of: S3Part.self) { group in
-            var parts: [S3Part] = []
-            var (begun, bytes) = (0, Int64(0))
-            var block = blocks.spare()
-            func sendBlock() async throws {
-                // Also how the failure of a part is noticed before the stream has come to its end.
-                while begun - parts.count >= blocks.placesMax, let part = try await group.next() { parts.append(part) }
-                begun += 1
-                bytes += Int64(block.count)
-                guard begun <= Self.partsMax else { throw tooManyParts(upload.key, sizeBytes: sizeBytes) }
-                try await blocks.takePlace()
-                group.addTask { [block, number = begun] in
-                    defer { blocks.leavePlace(block) }
-                    return try await send(block, as: number, of: upload)
-                }
-                block = blocks.spare()
-            }
-            for try await chunk in chunks {
-                var rest = chunk[...]
-                while fill(&block, to: sizeBytes, from: &rest) { try await sendBlock() }
-            }
-            // An upload without a part cannot be completed.
-            if begun == 0 || !block.isEmpty { try await sendBlock() }
-            for try await part in group { parts.append(part) }
-            return (parts.sorted { $0.number < $1.number }, bytes)
-        }
-    }
-
-    /// Moves bytes into a block; tells whether it is full.
-    private func fill(_ block: inout [UInt8], to sizeBytes: Int, from rest: inout ArraySlice<UInt8>) -> Bool {
-        if block.capacity < sizeBytes { block.reserveCapacity(sizeBytes) }
-        let piece = rest.prefix(sizeBytes - block.count)
-        block += piece
-        rest = rest.dropFirst(piece.count)
-        return block.count == sizeBytes
     }
 
     private func send(_ block: [UInt8], as number: Int, of upload: S3Upload) async throws -> S3Part {

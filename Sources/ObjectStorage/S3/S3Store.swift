@@ -12,29 +12,31 @@ import HTTPTransport
 ///   request.
 /// - Uploads use memory for `partsInFlight` parts together, and for one more part each.
 /// - Every read of a broken connection goes on where it broke, with `If-Match`.
-package struct S3Store: ObjectStore {
+package struct S3Store: HTTPObjectStore {
     let exchange: StoreExchange
+    let dialect: S3Dialect
     let configuration: StoreConfiguration
     let provider = S3Provider()
     let blocks: PartBlocks
 
     init(settings: S3Settings, client: HTTPClient, configuration: StoreConfiguration) {
-        exchange = StoreExchange(settings: settings, client: client, configuration: configuration)
+        dialect = S3Dialect(settings: settings)
+        exchange = StoreExchange(
+            dialect,
+            attemptsMax: settings.attemptsMax,
+            client: client,
+            configuration: configuration
+        )
         self.configuration = configuration
         blocks = PartBlocks(places: configuration.partsInFlight)
     }
 
-    package var location: String { exchange.settings.location.description }
+    package var location: String { dialect.settings.location.description }
 
     /// A key as the bucket knows it.
     func fullKey(_ key: ObjectKey) -> String {
-        let prefix = exchange.settings.location.prefix
+        let prefix = dialect.settings.location.prefix
         return prefix.isEmpty ? key.description : "\(prefix)/\(key)"
-    }
-
-    /// A key as people see it.
-    func shown(_ key: ObjectKey) -> String {
-        "\(location)/\(key)"
     }
 
     package func stat(_ key: ObjectKey) async throws -> StoredObject? {
