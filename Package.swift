@@ -21,6 +21,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
@@ -43,6 +44,19 @@ let fuzzing: [Target] =
             swiftSettings: strict + [.unsafeFlags([sanitizers])],
             linkerSettings: [.unsafeFlags([sanitizers, "-use-ld=lld"])]
         ),
+    ]
+
+/// What `make bench-objects` measures stores with; it exists for that only.
+let benches: [Target] =
+    Context.environment["REDOUBT_BENCH"] == nil
+    ? []
+    : [
+        .executableTarget(
+            name: "redoubt-object",
+            dependencies: ["ByteStreams", "ObjectStorage"],
+            path: "Tests/ObjectBench",
+            swiftSettings: strict
+        )
     ]
 
 let package = Package(
@@ -77,6 +91,7 @@ let package = Package(
         module("Compression", ["Failures", "CZlib", "CZstd"], isFuzzed: true),
         module("RedisProtocol", ["Failures"], isFuzzed: true),
         module("RDB", ["CChecksum", crypto], isFuzzed: true),
+        module("Programs", [subprocess]),
 
         // Level 2: the only importer of libcurl.
         module("HTTPTransport", ["Failures", "ByteStreams", "CCurl"]),
@@ -84,7 +99,10 @@ let package = Package(
         // Level 3: speaking to servers, where bytes rest, the folder of a server.
         module(
             "ObjectStorage",
-            ["Failures", "ByteStreams", "HTTPTransport", crypto, logging, nioPosix, systemPackage]
+            [
+                "Failures", "ByteStreams", "HTTPTransport", "Programs", crypto, cryptoExtras, logging, nioPosix,
+                systemPackage,
+            ]
         ),
         module(
             "RedisClient",
@@ -97,7 +115,7 @@ let package = Package(
 
         module(
             "Kubernetes",
-            ["Failures", "ByteStreams", "HTTPTransport", logging, nioPosix, subprocess, systemPackage, yams]
+            ["Failures", "ByteStreams", "HTTPTransport", "Programs", logging, nioPosix, systemPackage, yams]
         ),
 
         // Level 4: what a backup set is.
@@ -148,7 +166,7 @@ let package = Package(
         tests("HTTPTransportTests", ["HTTPTransport", "ByteStreams", "Failures", "TestParts"]),
         tests(
             "ObjectStorageTests",
-            ["ObjectStorage", "ByteStreams", "HTTPTransport", "Failures", "TestParts", systemPackage]
+            ["ObjectStorage", "ByteStreams", "HTTPTransport", "Failures", "TestParts", logging, systemPackage]
         ),
         tests(
             "RedisClientTests",
@@ -173,5 +191,5 @@ let package = Package(
         ),
         tests("CommandsTests", ["Catalog", "Commands", "Failures", "TestParts", argumentParser]),
         tests("EndToEndTests", ["TestParts"]),
-    ] + fuzzing
+    ] + fuzzing + benches
 )

@@ -6,6 +6,8 @@ struct Handover: Sendable {
         var chunks: [[UInt8]] = []
         /// How the producer ended; the chunks before it are read first.
         var ending: Result<Void, any Error>?
+        /// Whether the reader has gone: then there is always room, and what is put is dropped.
+        var isAbandoned = false
     }
 
     private let depth: Int
@@ -18,12 +20,33 @@ struct Handover: Sendable {
 
     /// Suspends until a chunk can be put without exceeding the depth.
     func waitForRoom() async throws {
-        try await line.wait { line in line.chunks.count < depth ? () : nil }
+        try await line.wait { line in line.chunks.count < depth || line.isAbandoned ? () : nil }
+    }
+
+    /// The same, but not for longer than the limit.
+    /// - Returns: whether there is room.
+    func waitForRoom(atMost limit: Duration) async throws -> Bool {
+        let depth = depth
+        return try await line.wait(atMost: limit) { line in
+            line.chunks.count < depth || line.isAbandoned ? () : nil
+        } != nil
     }
 
     func put(_ chunk: [UInt8]) {
-        line.change { $0.chunks.append(chunk) }
+        line.change { line in
+            if !line.isAbandoned { line.chunks.append(chunk) }
+        }
     }
+
+    /// The reader goes, and holds nobody up any more.
+    func abandon() {
+        line.change { line in
+            line.isAbandoned = true
+            line.chunks = []
+        }
+    }
+
+    var isAbandoned: Bool { line.quietly { $0.isAbandoned } }
 
     /// Runs the producer, and tells the reader how it ended.
     func fill(by produce: () async throws -> Void) async {

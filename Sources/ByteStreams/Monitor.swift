@@ -51,6 +51,26 @@ package final class Monitor<Value: Sendable>: Sendable {
         }
     }
 
+    /// Like `wait`, but not for longer than the limit.
+    ///
+    /// The condition only looks: what it changed could be lost when it comes true at the very end.
+    /// - Returns: `nil` when the time is over.
+    package func wait<Result: Sendable>(
+        atMost limit: Duration,
+        for condition: @escaping @Sendable (borrowing Value) -> Result?
+    ) async throws -> Result? {
+        if let found = guarded.withLock({ condition($0.value) }) { return found }
+        return try await withThrowingTaskGroup(of: Result?.self) { group in
+            group.addTask { try await self.wait { value in condition(value) } }
+            group.addTask {
+                try await Task.sleep(for: limit)
+                return nil
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? nil
+        }
+    }
+
     /// Like `wait`, but the cancellation of the task does not end it. Only for what is sure to come soon.
     package func waitThroughCancellation<Result: Sendable>(for condition: (inout Value) -> Result?) async -> Result {
         while true {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <curl/curl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 // Swift cannot call variadic C. One wrapper for each type of argument, and nothing else.
 
@@ -42,6 +44,12 @@ static inline CURLcode redoubt_curl_set_seek(CURL *easy, int (*callback)(void *,
     return curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, callback);
 }
 
+static inline CURLcode redoubt_curl_set_progress(
+    CURL *easy, int (*callback)(void *, curl_off_t, curl_off_t, curl_off_t, curl_off_t)
+) {
+    return curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, callback);
+}
+
 static inline CURLcode redoubt_curl_get_long(CURL *easy, CURLINFO info, long *value) {
     return curl_easy_getinfo(easy, info, value);
 }
@@ -52,4 +60,9 @@ static inline CURLcode redoubt_curl_get_offset(CURL *easy, CURLINFO info, curl_o
 
 static inline CURLMcode redoubt_curl_multi_set_long(CURLM *multi, CURLMoption option, long value) {
     return curl_multi_setopt(multi, option, value);
+}
+
+// A file in memory, closed on exec, for what libcurl reads from files alone; -1 and errno on failure.
+static inline int redoubt_memory_file(const char *name) {
+    return (int)syscall(SYS_memfd_create, name, 1U);
 }

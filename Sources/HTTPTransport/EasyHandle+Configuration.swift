@@ -26,7 +26,6 @@ extension EasyHandle {
         try set(CURLOPT_USERAGENT, configuration.userAgent)
         try set(CURLOPT_BUFFERSIZE, Self.receiveBufferBytes)
         try set(CURLOPT_UPLOAD_BUFFERSIZE, Self.uploadBufferBytes)
-        try set(CURLOPT_EXPECT_100_TIMEOUT_MS, Self.expectMilliseconds)
         try set(CURLOPT_MAXAGE_CONN, Self.idleSecondsMax)
         try set(CURLOPT_TCP_KEEPALIVE, true)
         try set(CURLOPT_TCP_KEEPIDLE, Self.keepAliveIdleSeconds)
@@ -50,6 +49,11 @@ extension EasyHandle {
         try set(CURLOPT_CAPATH, nil)
         if let file = configuration.caFile { try set(CURLOPT_CAINFO, file) }
         if let bytes = configuration.caBytes { try set(CURLOPT_CAINFO_BLOB, bytes) }
+        if let pin = configuration.pinnedPublicKey {
+            // libcurl would take anything else for the name of a file.
+            guard KeyPin.isValid(pin) else { throw KeyPin.malformed }
+            try set(CURLOPT_PINNEDPUBLICKEY, pin)
+        }
         if let file = configuration.clientCertificateFile { try set(CURLOPT_SSLCERT, file) }
         if let file = configuration.clientKeyFile { try set(CURLOPT_SSLKEY, file) }
     }
@@ -69,19 +73,24 @@ extension EasyHandle {
         } else {
             try set(CURLOPT_URL, request.url)
         }
+        // Metadata services hand out credentials: what they say is for nobody in between.
+        if request.isForLinkLocalHost { try set(CURLOPT_PROXY, "") }
         if let identity = request.identity {
             try set(CURLOPT_SSLCERT_BLOB, identity.certificate)
             try set(CURLOPT_SSLKEY_BLOB, identity.key)
         }
         if request.isSentOnce { try set(CURLOPT_FRESH_CONNECT, true) }
         try set(CURLOPT_CONNECTTIMEOUT, request.deadlines.connectSeconds)
+        // A server that does not know the question must not make the body miss its deadline.
+        let expectMilliseconds = min(Self.expectMilliseconds, request.deadlines.noProgressSeconds * 1000 / 3)
+        try set(CURLOPT_EXPECT_100_TIMEOUT_MS, expectMilliseconds)
         let isUpload = !request.body.isEmpty || ["PUT", "POST", "PATCH"].contains(request.method)
         if request.method == "HEAD" {
             try set(CURLOPT_NOBODY, true)
         } else if isUpload {
             // An upload whatever the method: a POST of libcurl would add a Content-Type of its own.
             try set(CURLOPT_UPLOAD, true)
-            try set(CURLOPT_INFILESIZE_LARGE, offset: request.body.count)
+            if request.outgoing == nil { try set(CURLOPT_INFILESIZE_LARGE, offset: request.body.count) }
         }
         try set(CURLOPT_CUSTOMREQUEST, request.method)
         try set(CURLOPT_HTTPHEADER, list: headers)

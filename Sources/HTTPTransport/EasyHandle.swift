@@ -85,6 +85,16 @@ final class EasyHandle {
         try check(redoubt_curl_set_pointer(pointer, CURLOPT_SEEKDATA, owner), CURLOPT_SEEKDATA)
     }
 
+    /// libcurl asks this again and again, also while it keeps the thread; anything but 0 breaks the transfer off.
+    func setProgressCallback(
+        _ callback: @convention(c) (UnsafeMutableRawPointer?, curl_off_t, curl_off_t, curl_off_t, curl_off_t) -> Int32,
+        _ owner: UnsafeMutableRawPointer
+    ) throws {
+        try check(redoubt_curl_set_progress(pointer, callback), CURLOPT_XFERINFOFUNCTION)
+        try check(redoubt_curl_set_pointer(pointer, CURLOPT_XFERINFODATA, owner), CURLOPT_XFERINFODATA)
+        try set(CURLOPT_NOPROGRESS, false)
+    }
+
     /// A number that libcurl knows about the transfer, or 0.
     func long(_ info: CURLINFO) -> Int {
         var value = 0
@@ -97,9 +107,9 @@ final class EasyHandle {
         return redoubt_curl_get_offset(pointer, info, &value) == CURLE_OK ? Int(value) : 0
     }
 
-    /// Lets a paused transfer go on; libcurl may call the callbacks right here.
-    func unpause() -> CURLcode {
-        curl_easy_pause(pointer, 0)
+    /// Pauses these directions (`CURLPAUSE_…`) and lets the others go on; libcurl may call the callbacks right here.
+    func pause(only directions: Int32) -> CURLcode {
+        curl_easy_pause(pointer, directions)
     }
 
     /// What libcurl says about a code: its own words for this transfer, else the general ones.

@@ -9,9 +9,9 @@ nonisolated(nonsending) package func withHTTPClient<Result>(
     _ configuration: HTTPClientConfiguration = HTTPClientConfiguration(),
     _ body: (HTTPClient) async throws -> Result
 ) async throws -> Result {
-    let thread = try TransferThread.start(configuration)
+    let thread = try TransferThread.start(maxConnections: configuration.maxConnections)
     do {
-        let result = try await body(HTTPClient(thread: thread))
+        let result = try await body(HTTPClient(thread: thread, configuration: configuration))
         await thread.stop()
         return result
     } catch {
@@ -34,23 +34,33 @@ nonisolated(nonsending) package func withHTTPClient<Result>(
 /// A cancelled task throws `CancellationError`; its transfer is over by then.
 package struct HTTPClient: Sendable {
     let thread: TransferThread
+    let configuration: HTTPClientConfiguration
 
     /// Sends a request whose answer is small.
     /// - Throws: as above; `.protocolViolation` when the body of the answer is larger than `bodyBytesMax`.
     nonisolated(nonsending) package func send(_ request: HTTPRequest, bodyBytesMax: Int) async throws -> HTTPResponse {
         try await withResponse(to: request) { head, chunks in
-            var body: [UInt8] = []
-            for try await chunk in chunks {
-                guard body.count + chunk.count <= bodyBytesMax else {
-                    throw Failure(
-                        .protocolViolation,
-                        "\(request.shown): the answer, of status \(head.status), is larger than \(bodyBytesMax) bytes"
-                    )
-                }
-                if body.isEmpty { body = chunk } else { body += chunk }
-            }
-            return HTTPResponse(head: head, body: body)
+            try await Self.collected(chunks, head, of: request, bytesMax: bodyBytesMax)
         }
+    }
+
+    nonisolated(nonsending) static func collected(
+        _ chunks: ByteStream,
+        _ head: HTTPResponseHead,
+        of request: HTTPRequest,
+        bytesMax: Int
+    ) async throws -> HTTPResponse {
+        var body: [UInt8] = []
+        for try await chunk in chunks {
+            guard body.count + chunk.count <= bytesMax else {
+                throw Failure(
+                    .protocolViolation,
+                    "\(request.shown): the answer, of status \(head.status), is larger than \(bytesMax) bytes"
+                )
+            }
+            if body.isEmpty { body = chunk } else { body += chunk }
+        }
+        return HTTPResponse(head: head, body: body)
     }
 
     /// Sends a request and gives `body` the answer as a stream, as soon as its headers are there.
@@ -63,10 +73,7 @@ package struct HTTPClient: Sendable {
         to request: HTTPRequest,
         _ body: (HTTPResponseHead, ByteStream) async throws -> Result
     ) async throws -> Result {
-        try request.check()
-        try Task.checkCancellation()
-        let transfer = Transfer(request, on: thread)
-        thread.obey(.start(transfer))
+        let transfer = try begin(request)
         do {
             let head = try await transfer.head()
             let result = try await body(head, ByteStream { try await transfer.nextChunk() })
@@ -76,5 +83,19 @@ package struct HTTPClient: Sendable {
             await transfer.abandon()
             throw error
         }
+    }
+
+    /// Hands a request to the thread. Whoever calls this abandons the transfer.
+    func begin(_ request: HTTPRequest) throws -> HTTPTransfer {
+        try request.check()
+        if configuration.pinnedPublicKey != nil, !request.isSecure {
+            throw Failure(.configuration, "\(request.shown): a key is pinned, and without TLS no server shows one")
+        }
+        try Task.checkCancellation()
+        let transfer = HTTPTransfer(request, shown: request.shown, on: thread) { [configuration] transfer, mayAsk in
+            try RunningTransfer(transfer, configuration, mayAsk: mayAsk)
+        }
+        thread.obey(.start(transfer))
+        return transfer
     }
 }

@@ -15,22 +15,27 @@ package struct HTTPClientConfiguration: Sendable {
     package var tlsServerName: String?
     /// Believes any certificate for any host. For tests on a laptop, and loud in the command that sets it.
     package var insecureSkipVerify = false
+    /// The public keys one of which the server must show: `sha256//` and the Base64 of the SHA-256 of a key, several
+    /// with a semicolon between. Looked at besides the authorities, and also where those are not.
+    package var pinnedPublicKey: String?
     /// The `User-Agent` header.
     package var userAgent = "redoubt"
     package var proxy = Proxy.ofEnvironment
     /// How many transfers run at a time; those above wait for their turn. A download that nobody reads holds its place.
     package var maxConnections = 64
+    /// How fast bodies may move; without limits when nobody sets any.
+    package var bandwidth = Bandwidth()
 
     package init() {}
 
     /// Whom requests go through.
     package enum Proxy: Sendable {
-        /// As `HTTPS_PROXY`, `http_proxy` and `NO_PROXY` say.
+        /// As `HTTPS_PROXY`, `http_proxy` and `NO_PROXY` say, but for link-local addresses.
         case ofEnvironment
-        /// This one, always: `http://[user[:password]@]host[:port]`, or `https`, `socks5` or `socks5h` (which leaves it
-        /// to the proxy to look the host up). No message shows it.
+        /// This one, but for link-local addresses: `http://[user[:password]@]host[:port]`, or `https`, `socks5` or
+        /// `socks5h` (which leaves it to the proxy to look the host up). No message shows it.
         case at(String)
-        /// Nobody. For link-local addresses, such as metadata services.
+        /// Nobody.
         case off
     }
 }

@@ -17,6 +17,8 @@ package struct HTTPRequest: Sendable {
     /// Over a connection of its own, so that it goes out once and no more: on a kept one that turns out to be dead,
     /// libcurl sends it again, and nobody knows whether the first was carried out.
     package var isSentOnce: Bool
+    /// A body that is made while it is sent, instead of `body`.
+    var outgoing: OutgoingBody?
 
     package init(
         method: String,

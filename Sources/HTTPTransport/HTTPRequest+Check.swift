@@ -18,6 +18,25 @@ extension HTTPRequest {
         return String(plain[..<scheme.upperBound] + authority[authority.utf8.index(after: userinfo)...] + plain[end...])
     }
 
+    /// The host of the URL, in lower case and without a port; an IPv6 address keeps its brackets.
+    private var host: Substring {
+        let rest = url.firstRange(of: "://").map { url[$0.upperBound...] } ?? ""
+        let authority = rest.prefix { !"/?#".contains($0) }
+        let place = authority.split(separator: "@", omittingEmptySubsequences: false).last ?? ""
+        let bracket = place.lastIndex(of: "]") ?? place.startIndex
+        return place[..<(place[bracket...].lastIndex(of: ":") ?? place.endIndex)].lowercased()[...]
+    }
+
+    /// Whether it goes to a metadata service of a cloud, or to another address that is none beyond this machine's link.
+    package var isForLinkLocalHost: Bool {
+        let host = host
+        return ["169.254.", "[fe80:", "[fd00:ec2:", "[::ffff:169.254."].contains { host.hasPrefix($0) }
+            || host == "metadata.google.internal"
+    }
+
+    /// Whether TLS is part of it.
+    var isSecure: Bool { url.prefix(8).lowercased() == "https://" }
+
     /// Refuses what would not go out as it is written, or would go out as something else: libcurl filters no header.
     /// - Throws: `.configuration`.
     func check() throws {

@@ -3,13 +3,13 @@
 import CCurl
 import Failures
 
-/// A transfer that libcurl moves: its handle, and what the callbacks need. Made, used and freed on one thread.
-final class RunningTransfer {
-    let transfer: Transfer
+/// A request over HTTP that libcurl moves: its handle, and what the callbacks need. Made, used and freed on one thread.
+final class RunningTransfer: MovedTransfer {
+    let transfer: HTTPTransfer
     let easy: EasyHandle
 
-    /// Bytes came that the reader was not told of yet.
     var hasNews = false
+    var isOver = false
     /// Why a callback broke the transfer off.
     private(set) var refusal: String?
 
@@ -17,18 +17,29 @@ final class RunningTransfer {
     /// are sent.
     private static let askingBytesMin = 1024 * 1024
     private let asksFirst: Bool
+    /// The keys one of which the server must show.
+    let pinnedPublicKey: String?
 
     private var uploaded = 0
     private var parser = ResponseHeadParser()
     private var isHeadPublished = false
+    /// The reader does not read.
     private var isPaused = false
+    /// The maker of the body has nothing yet.
+    private var isBodyAwaited = false
+    private var up: BandwidthShare
+    private var down: BandwidthShare
     private var movedBytes = 0
     private var movedAt = ContinuousClock.now
 
     /// - Parameter mayAsk: whether the server is known to answer, or not known, when it is asked before a large body.
-    init(_ transfer: Transfer, _ configuration: HTTPClientConfiguration, mayAsk: Bool) throws {
+    init(_ transfer: HTTPTransfer, _ configuration: HTTPClientConfiguration, mayAsk: Bool) throws {
         self.transfer = transfer
-        asksFirst = mayAsk && transfer.request.body.count >= Self.askingBytesMin
+        let request = transfer.request
+        asksFirst = mayAsk && (request.outgoing != nil || request.body.count >= Self.askingBytesMin)
+        pinnedPublicKey = configuration.pinnedPublicKey
+        up = BandwidthShare(of: configuration.bandwidth, .up)
+        down = BandwidthShare(of: configuration.bandwidth, .down)
         easy = try EasyHandle()
         try easy.configure(configuration)
         try easy.configure(transfer.request, tlsServerName: configuration.tlsServerName, asksFirst: asksFirst)
@@ -38,6 +49,8 @@ final class RunningTransfer {
         try easy.setCallback(CURLOPT_READFUNCTION, Self.giveBody, CURLOPT_READDATA, owner)
         try easy.setSeekCallback(Self.seekBody, owner)
     }
+
+    var queued: any QueuedTransfer { transfer }
 
     /// How the transfer ended, now that libcurl has come to its end.
     func outcome(_ code: CURLcode) -> Result<Void, any Error> {
@@ -61,17 +74,40 @@ final class RunningTransfer {
     /// Goes on after the reader took what was waiting.
     func resume() -> CURLcode {
         isPaused = false
-        movedAt = .now
-        return easy.unpause()
+        isBodyAwaited = false
+        return goOn()
     }
 
-    /// Whether nothing moved for as long as the request allows. Time in which the reader does not read, and the time to
-    /// connect, which libcurl limits, do not count.
+    /// When the bandwidth lets it go on; `nil` when it is not held back.
+    var heldUntil: ContinuousClock.Instant? {
+        guard let one = up.heldUntil, let other = down.heldUntil else { return up.heldUntil ?? down.heldUntil }
+        return min(one, other)
+    }
+
+    /// Goes on in the directions in which it may by now.
+    func release(at now: ContinuousClock.Instant) -> CURLcode {
+        if let due = up.heldUntil, due <= now { up.release() }
+        if let due = down.heldUntil, due <= now { down.release() }
+        return goOn()
+    }
+
+    private func goOn() -> CURLcode {
+        movedAt = .now
+        return easy.pause(
+            only: (isBodyAwaited || up.heldUntil != nil ? CURLPAUSE_SEND : 0)
+                | (isPaused || down.heldUntil != nil ? CURLPAUSE_RECV : 0)
+        )
+    }
+
+    /// Whether nothing moved for as long as the request allows. What does not count: time in which the reader does not
+    /// read, the maker of the body has nothing or the bandwidth allows nothing; and the time to connect, which libcurl
+    /// limits.
     func isStalled(at now: ContinuousClock.Instant) -> Bool {
         let bytes =
             easy.offset(CURLINFO_SIZE_UPLOAD_T) + easy.offset(CURLINFO_SIZE_DOWNLOAD_T)
             + easy.long(CURLINFO_HEADER_SIZE)
-        if isPaused || bytes != movedBytes || easy.offset(CURLINFO_PRETRANSFER_TIME_T) == 0 {
+        let isHeld = isPaused || isBodyAwaited || heldUntil != nil
+        if isHeld || bytes != movedBytes || easy.offset(CURLINFO_PRETRANSFER_TIME_T) == 0 {
             movedBytes = bytes
             movedAt = now
         }
@@ -139,15 +175,43 @@ extension RunningTransfer {
 
     private func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
         hasNews = true
-        if transfer.append(bytes) { return true }
+        guard down.mayMove(bytes.count) else {
+            publishHead()
+            return false
+        }
+        if transfer.append(bytes) {
+            down.spend(bytes.count)
+            return true
+        }
         publishHead()
         isPaused = true
         return false
     }
 
     private func giveBody(into room: UnsafeMutableRawBufferPointer) -> Int {
+        if let outgoing = transfer.request.outgoing { return give(outgoing, into: room) }
+        return giveWholeBody(into: room)
+    }
+
+    private func give(_ outgoing: OutgoingBody, into room: UnsafeMutableRawBufferPointer) -> Int {
+        guard let waiting = outgoing.waitingBytes() else {
+            isBodyAwaited = true
+            return Int(CURL_READFUNC_PAUSE)
+        }
+        let wanted = min(room.count, waiting)
+        let allowed = up.take(upTo: wanted)
+        if allowed == 0, wanted > 0 { return Int(CURL_READFUNC_PAUSE) }
+        outgoing.take(allowed, into: room)
+        uploaded += allowed
+        return allowed
+    }
+
+    private func giveWholeBody(into room: UnsafeMutableRawBufferPointer) -> Int {
         transfer.request.body.withUnsafeBytes { body in
-            let part = UnsafeRawBufferPointer(rebasing: body[uploaded...].prefix(room.count))
+            let wanted = min(room.count, body.count - uploaded)
+            let allowed = up.take(upTo: wanted)
+            if allowed == 0, wanted > 0 { return Int(CURL_READFUNC_PAUSE) }
+            let part = UnsafeRawBufferPointer(rebasing: body[uploaded...].prefix(allowed))
             room.copyMemory(from: part)
             uploaded += part.count
             return part.count
@@ -155,6 +219,7 @@ extension RunningTransfer {
     }
 
     private func seekBody(to offset: Int, from origin: Int32) -> Bool {
+        if transfer.request.outgoing != nil { return origin == 0 && offset == uploaded }
         guard origin == 0, (0...transfer.request.body.count).contains(offset) else { return false }
         uploaded = offset
         return true

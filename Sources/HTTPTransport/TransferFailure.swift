@@ -14,6 +14,13 @@ extension RunningTransfer {
             // What follows is the URL of the proxy, with its credentials.
             return Failure(.configuration, "\(shown): the URL of the proxy is not understood")
         }
+        if code == CURLE_SSL_PINNEDPUBKEYNOTMATCH {
+            return Failure(
+                .tlsFailed,
+                "\(shown): the server shows another key than the one that is pinned, \(pinnedPublicKey ?? "")",
+                hint: "Somebody may be in between. If the server was given a new key, pin that one instead."
+            )
+        }
         return Failure(
             Self.code(of: code, text, proxyStatus: easy.long(CURLINFO_HTTP_CONNECTCODE)),
             "\(shown): \(text.contains("@") ? EasyHandle.generalText(of: code) : text)\(amounts)"
@@ -36,6 +43,7 @@ extension RunningTransfer {
         let expected = easy.offset(CURLINFO_CONTENT_LENGTH_DOWNLOAD_T)
         let body = transfer.request.body.count
         var parts: [String] = []
+        if transfer.request.outgoing != nil { parts.append("\(sent) bytes sent") }
         if body > 0 { parts.append("\(sent) of \(body) bytes sent") }
         if received > 0 { parts.append("\(received)\(expected > 0 ? " of \(expected)" : "") bytes received") }
         return parts.isEmpty ? "" : " (\(parts.joined(separator: ", ")))"
@@ -44,11 +52,11 @@ extension RunningTransfer {
     private static func code(of code: CURLcode, _ text: String, proxyStatus: Int) -> Failure.Code {
         switch code {
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_CONNECT, CURLE_GOT_NOTHING,
-            CURLE_SEND_ERROR, CURLE_PARTIAL_FILE, CURLE_SEND_FAIL_REWIND, CURLE_PROXY, CURLE_AGAIN:
+            CURLE_PARTIAL_FILE, CURLE_SEND_FAIL_REWIND, CURLE_PROXY, CURLE_AGAIN:
             .unreachable
-        case CURLE_RECV_ERROR:
-            // A proxy that refuses to connect is reported as this.
-            proxyStatus == 407 ? .authenticationFailed : .unreachable
+        case CURLE_RECV_ERROR, CURLE_SEND_ERROR:
+            // A proxy that refuses to connect is reported as this; in TLS 1.3 also a server that does not like ours.
+            proxyStatus == 407 ? .authenticationFailed : isRefusedIdentity(text) ? .tlsFailed : .unreachable
         case CURLE_OPERATION_TIMEDOUT:
             .timeout
         case CURLE_SSL_CONNECT_ERROR:
@@ -64,6 +72,15 @@ extension RunningTransfer {
         default:
             .unclassified
         }
+    }
+
+    /// Whether the server does not accept the certificate that we showed, or that we showed none.
+    private static func isRefusedIdentity(_ text: String) -> Bool {
+        let alerts = [
+            "certificate required", "bad certificate", "certificate expired", "certificate unknown",
+            "certificate revoked", "unsupported certificate", "unknown ca", "access denied",
+        ]
+        return alerts.contains { text.contains("alert \($0)") }
     }
 
     /// Whether TLS failed because the connection broke, not because of TLS. libcurl has one code for both, but its own

@@ -11,33 +11,34 @@ final class TransferLoop {
 
     private(set) var isStopping = false
     private let multi: MultiHandle
-    private let configuration: HTTPClientConfiguration
-    private var queued: [Transfer] = []
-    private var running: [UnsafeMutableRawPointer: RunningTransfer] = [:]
+    private let maxConnections: Int
+    private var queued: [any QueuedTransfer] = []
+    private var running: [UnsafeMutableRawPointer: any MovedTransfer] = [:]
     private var lookedAt = ContinuousClock.now
     /// A server that once left the question unanswered is not asked again: each time costs seconds.
     private var mayAsk = true
 
-    init(_ multi: MultiHandle, _ configuration: HTTPClientConfiguration) {
+    init(_ multi: MultiHandle, maxConnections: Int) {
         self.multi = multi
-        self.configuration = configuration
+        self.maxConnections = maxConnections
     }
 
     /// Obeys, moves what can be moved, and waits until there is more to do.
     func turn(_ commands: [TransferThread.Command]) {
         commands.forEach(obey)
         startQueued()
+        releaseHeld()
         do {
             try multi.perform()
             endFinished()
             for each in running.values where each.hasNews {
                 each.hasNews = false
-                each.transfer.wake()
+                each.queued.wake()
             }
             endStalled()
             // A place that became free is taken at once.
-            guard !isStopping, queued.isEmpty || running.count >= configuration.maxConnections else { return }
-            try multi.poll(milliseconds: running.isEmpty ? Self.idleMilliseconds : Self.turnMilliseconds)
+            guard !isStopping, queued.isEmpty || running.count >= maxConnections else { return }
+            try multi.poll(milliseconds: waitMilliseconds)
         } catch {
             endAll { _ in .failure(error) }
         }
@@ -61,15 +62,32 @@ final class TransferLoop {
         }
     }
 
-    private func find(_ transfer: Transfer) -> RunningTransfer? {
-        running.values.first { $0.transfer === transfer }
+    /// How long there may be nothing to do, unless something moves.
+    private var waitMilliseconds: Int32 {
+        if running.isEmpty { return Self.idleMilliseconds }
+        guard let due = running.values.compactMap({ $0.heldUntil }).min() else { return Self.turnMilliseconds }
+        let wait = (due - .now) / .milliseconds(1)
+        return max(1, Int32(min(wait.rounded(.up), Double(Self.turnMilliseconds))))
+    }
+
+    /// Lets go on what the bandwidth held back.
+    private func releaseHeld() {
+        let now = ContinuousClock.now
+        for each in running.values where each.heldUntil.map({ $0 <= now }) ?? false {
+            let code = each.release(at: now)
+            if let failure = each.failure(of: code) { end(each, .failure(failure)) }
+        }
+    }
+
+    private func find(_ transfer: any QueuedTransfer) -> (any MovedTransfer)? {
+        running.values.first { $0.queued === transfer }
     }
 
     private func startQueued() {
-        while running.count < configuration.maxConnections, let transfer = queued.first {
+        while running.count < maxConnections, let transfer = queued.first {
             queued.removeFirst()
             do {
-                let each = try RunningTransfer(transfer, configuration, mayAsk: mayAsk)
+                let each = try transfer.begin(mayAsk: mayAsk)
                 try multi.add(each.easy)
                 running[each.easy.pointer] = each
             } catch {
@@ -93,15 +111,16 @@ final class TransferLoop {
         for each in running.values where each.isStalled(at: now) { end(each, .failure(each.stall)) }
     }
 
-    private func endAll(_ ending: (Transfer) -> Result<Void, any Error>) {
-        for each in running.values { end(each, ending(each.transfer)) }
+    private func endAll(_ ending: (any QueuedTransfer) -> Result<Void, any Error>) {
+        for each in running.values { end(each, ending(each.queued)) }
         for transfer in queued { transfer.end(ending(transfer)) }
         queued = []
     }
 
-    private func end(_ each: RunningTransfer, _ ending: Result<Void, any Error>) {
+    private func end(_ each: any MovedTransfer, _ ending: Result<Void, any Error>) {
+        each.isOver = true
         multi.remove(each.easy)
         running[each.easy.pointer] = nil
-        each.transfer.end(ending)
+        each.queued.end(ending)
     }
 }

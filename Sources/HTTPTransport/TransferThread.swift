@@ -8,11 +8,11 @@ import Synchronization
 /// The thread that owns all of libcurl for one client, as its tasks see it: they give it commands.
 final class TransferThread: Sendable {
     enum Command: Sendable {
-        case start(Transfer)
+        case start(any QueuedTransfer)
         /// The reader took what was waiting.
-        case resume(Transfer)
+        case resume(any QueuedTransfer)
         /// Nobody wants the transfer any more.
-        case abort(Transfer)
+        case abort(any QueuedTransfer)
         case stop
     }
 
@@ -30,10 +30,10 @@ final class TransferThread: Sendable {
     private init() {}
 
     /// Starts the thread; `stop` must follow.
-    static func start(_ configuration: HTTPClientConfiguration) throws -> TransferThread {
+    static func start(maxConnections: Int) throws -> TransferThread {
         let thread = TransferThread()
         let handle = try startThread {
-            thread.run(configuration)
+            thread.run(maxConnections)
             thread.hasEnded.change { $0 = true }
         }
         thread.handle.withLock { $0 = handle }
@@ -58,8 +58,8 @@ final class TransferThread: Sendable {
         if !isTaken, case .start(let transfer) = command { transfer.end(.failure(Self.closed(transfer))) }
     }
 
-    static func closed(_ transfer: Transfer) -> Failure {
-        Failure(.interrupted, "\(transfer.request.shown): the HTTP client is closed")
+    static func closed(_ transfer: any QueuedTransfer) -> Failure {
+        Failure(.interrupted, "\(transfer.shown): the client is closed")
     }
 
     func takeCommands() -> [Command] {
@@ -70,12 +70,12 @@ final class TransferThread: Sendable {
     }
 
     /// The whole life of the thread.
-    private func run(_ configuration: HTTPClientConfiguration) {
+    private func run(_ maxConnections: Int) {
         do {
-            let multi = try MultiHandle(keptConnectionsMax: configuration.maxConnections)
+            let multi = try MultiHandle(keptConnectionsMax: maxConnections)
             let waker = multi.waker
             inbox.withLock { $0.waker = waker }
-            let loop = TransferLoop(multi, configuration)
+            let loop = TransferLoop(multi, maxConnections: maxConnections)
             // Only when nobody can wake the multi any more may it go.
             withExtendedLifetime(multi) {
                 while !loop.isStopping { loop.turn(takeCommands()) }
@@ -87,7 +87,7 @@ final class TransferThread: Sendable {
     }
 
     /// From here on nobody touches the multi, and who sends gets an error.
-    private func close(ending: (Transfer) -> Result<Void, any Error>) {
+    private func close(ending: (any QueuedTransfer) -> Result<Void, any Error>) {
         let left = inbox.withLock { inbox in
             defer { inbox = Inbox(isClosed: true) }
             return inbox.commands

@@ -36,6 +36,45 @@ import Testing
         }
     }
 
+    /// Metadata services hand out credentials; what they say is for nobody in between.
+    @Test(arguments: [
+        ("169.254.169.254", true), ("169.254.170.2:80", true), ("user@169.254.170.23", true), ("[fe80::1]", true),
+        ("[FD00:EC2::254]:80", true), ("[::ffff:169.254.169.254]", true), ("metadata.google.internal", true),
+        ("169.25.4.1", false), ("s3.169.254.example", false), ("[fd00::1]:9000", false), ("127.0.0.1", false),
+    ])
+    func metadataServicesAreKnown(authority: String, isOne: Bool) {
+        for path in ["", "/latest", "?a=@b", "#c"] {
+            let request = HTTPRequest(method: "GET", url: "http://\(authority)\(path)")
+            #expect(request.isForLinkLocalHost == isOne)
+        }
+    }
+
+    /// An address of a link without its link can be reached by nobody, so that nothing leaves this machine.
+    @Test func aLinkLocalAddressIsNeverAskedThroughTheProxy() async throws {
+        try await withScriptedHTTP { _, _ in
+            ScriptedHTTP.response("200 OK", body: "proxied")
+        } body: { proxy in
+            var configuration = HTTPClientConfiguration()
+            configuration.proxy = .at(proxy.url)
+            await #expect(throws: Failure.self) {
+                try await withHTTPClient(configuration) {
+                    let deadlines = HTTPDeadlines(connectSeconds: 1, noProgressSeconds: 1)
+                    let request = HTTPRequest(method: "GET", url: "http://[fe80::1]:1/latest", deadlines: deadlines)
+                    return try await $0.send(request, bodyBytesMax: 1000)
+                }
+            }
+            #expect(proxy.requests.isEmpty)
+        }
+    }
+
+    @Test(arguments: ["127.0.0.1:1", "user:word@127.0.0.1:1", "http://user:word@127.0.0.1:1", "what://user:word@x:1"])
+    func whatStandsInTheURLOfTheProxyIsNotShown(url: String) async throws {
+        let failure = await #expect(throws: Failure.self) {
+            try await send("https://nowhere.invalid/o", through: .at(url))
+        }
+        #expect(failure?.description.contains("word") == false, "\(failure?.description ?? "")")
+    }
+
     @Test func theHeadOfTheProxyIsNotTheHeadOfTheAnswer() async throws {
         let material = try await TLSMaterial.shared()
         try await withTLSServer(material) { url, port in

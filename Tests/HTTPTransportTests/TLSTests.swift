@@ -50,8 +50,64 @@ import Testing
         try await withTLSServer(material, ["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"]) { url, _ in
             var configuration = HTTPClientConfiguration()
             configuration.caFile = material.authority
+            let failure = await fails(.tlsFailed, url, configuration)
+            #expect(failure?.message.contains("protocol version") == true, "\(failure?.description ?? "")")
+        }
+        // It is not the server that refuses: who may speak the old version gets its page.
+        try await withTLSServer(material, ["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"]) { _, port in
+            let words = ["s_client", "-connect", "127.0.0.1:\(port)", "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"]
+            let output = String(decoding: try await run(Parts.openssl(), words), as: UTF8.self)
+            #expect(output.contains("TLSv1.1"), "\(output)")
+        }
+    }
+
+    /// The server would speak HTTP/2 with whoever offers that, and speaks it badly.
+    @Test func aServerThatPrefersHTTP2GetsHTTP1() async throws {
+        let material = try await TLSMaterial.shared()
+        try await withTLSServer(material, ["-alpn", "h2,http/1.1"]) { url, _ in
+            var configuration = HTTPClientConfiguration()
+            configuration.caFile = material.authority
+            try await succeeds(url, configuration)
+        }
+    }
+
+    @Test func aServerMustShowTheKeyThatIsPinned() async throws {
+        let material = try await TLSMaterial.shared()
+        let (right, wrong) = (try await material.serverKeyPin(), "sha256//\(String(repeating: "A", count: 43))=")
+        try await withTLSServer(material) { url, _ in
+            for (pin, succeeds) in [(right, true), ("\(wrong);\(right)", true), (wrong, false)] {
+                for insecure in [false, true] {
+                    var configuration = HTTPClientConfiguration()
+                    configuration.caFile = material.authority
+                    configuration.insecureSkipVerify = insecure
+                    configuration.pinnedPublicKey = pin
+                    if succeeds {
+                        try await self.succeeds(url, configuration)
+                    } else {
+                        let failure = await fails(.tlsFailed, url, configuration)
+                        #expect(failure?.message.contains("pinned, \(wrong)") == true, "\(failure?.message ?? "")")
+                        #expect(failure?.hint != nil)
+                    }
+                }
+            }
+            // A pin does not replace the authority.
+            var configuration = HTTPClientConfiguration()
+            configuration.pinnedPublicKey = right
             await fails(.tlsFailed, url, configuration)
         }
+    }
+
+    @Test(arguments: ["", "sha256//", "sha1//AAAA", "/etc/hosts", "sha256//\(String(repeating: "A", count: 44))"])
+    func whatIsNoPinIsAnErrorOfConfiguration(pin: String) async throws {
+        var configuration = HTTPClientConfiguration()
+        configuration.pinnedPublicKey = pin
+        await fails(.configuration, "https://127.0.0.1:1/", configuration)
+    }
+
+    @Test func aPinMeansNothingWithoutTLSAndIsNotPassedOver() async throws {
+        var configuration = HTTPClientConfiguration()
+        configuration.pinnedPublicKey = "sha256//\(String(repeating: "A", count: 43))="
+        await fails(.configuration, "http://127.0.0.1:1/", configuration)
     }
 
     @Test func aServerMayAskWhoWeAre() async throws {
@@ -61,7 +117,9 @@ import Testing
             _ in
             var configuration = HTTPClientConfiguration()
             configuration.caFile = material.authority
-            await #expect(throws: Failure.self) { try await status(url, configuration) }
+            let failure = await #expect(throws: Failure.self) { try await status(url, configuration) }
+            // The server may be gone before it is heard.
+            #expect(failure?.code == .tlsFailed || failure?.code == .unreachable)
             configuration.clientCertificateFile = material.clientCertificate
             configuration.clientKeyFile = material.clientKey
             try await succeeds(url, configuration)
@@ -110,9 +168,15 @@ import Testing
         #expect(status == 200)
     }
 
-    private func fails(_ code: Failure.Code, _ url: String, _ configuration: HTTPClientConfiguration) async {
+    @discardableResult
+    private func fails(
+        _ code: Failure.Code,
+        _ url: String,
+        _ configuration: HTTPClientConfiguration
+    ) async -> Failure? {
         let failure = await #expect(throws: Failure.self) { try await status(url, configuration) }
         #expect(failure?.code == code, "\(failure?.description ?? "")")
+        return failure
     }
 
     private func status(_ url: String, _ configuration: HTTPClientConfiguration) async throws -> Int {
