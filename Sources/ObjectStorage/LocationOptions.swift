@@ -37,13 +37,16 @@ struct LocationOptions: Sendable {
 
     subscript(name: String) -> String? { values[name] }
 
+    /// What to throw when a value does not do. The value is not quoted: it may be a secret that was misplaced.
+    func refused(_ name: String, _ reason: String) -> Failure {
+        Failure(.usage, "open \(location): the option \(name) \(reason)")
+    }
+
     /// `true` or `false`; `nil` when it is not given.
     /// - Throws: `.usage`.
     func flag(_ name: String) throws -> Bool? {
         guard let text = values[name] else { return nil }
-        guard let value = Bool(text) else {
-            throw Failure(.usage, "open \(location): the option \(name) is neither true nor false")
-        }
+        guard let value = Bool(text) else { throw refused(name, "is neither true nor false") }
         return value
     }
 }

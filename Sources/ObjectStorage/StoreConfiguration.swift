@@ -19,6 +19,13 @@ package struct StoreConfiguration: Sendable {
     package var pathStyle: Bool?
     /// Believes any certificate.
     package var insecureSkipVerify = false
+    /// The public keys one of which the server must show, as curl writes them: `sha256//…;sha256//…`.
+    package var pinnedKey: String?
+    /// PEM files of the certificate that proves who we are, where the server asks, and of its key.
+    package var clientCertificateFile: String?
+    package var clientKeyFile: String?
+    /// Whom requests go through instead of whom the environment names; may hold a password.
+    package var proxy: String?
     /// The size of all parts but the last one, in bytes; chosen from the estimated size when it is not said. AWS
     /// refuses less than 5 MiB.
     package var partSizeBytes: Int?
@@ -29,8 +36,8 @@ package struct StoreConfiguration: Sendable {
     package var attemptsMax: Int?
     /// After so many seconds in which nothing moves, a request is given up and sent again.
     package var noProgressSeconds = 60
-    /// The retries that all stores of a run share.
-    package var budget = RetryBudget()
+    /// What all stores of a run share: how fast bytes may move, and how often requests may be sent again.
+    package var traffic = StoreTraffic()
     package var logger: Logger
     package var clock: RequestClock
 

@@ -12,6 +12,8 @@ package struct CivilTime: Sendable, Hashable {
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
 
+    private static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+
     /// Days are counted in eras of 400 years that begin on the first of March, so that leap days come last.
     package init(secondsSince1970 seconds: Int64) {
         secondsSince1970 = seconds
@@ -70,10 +72,29 @@ package struct CivilTime: Sendable, Hashable {
     package var basicDate: String { Self.padded(year, 4) + Self.padded(month, 2) + Self.padded(day, 2) }
 
     /// `20130524T000000Z`
-    package var basicDateTime: String {
+    package var basicDateTime: String { basicDate + "T" + clock.joined() + "Z" }
+
+    /// `2013-05-24T00:00:00Z`
+    package var iso8601: String {
+        let date = [Self.padded(year, 4), Self.padded(month, 2), Self.padded(day, 2)]
+        return date.joined(separator: "-") + "T" + clock.joined(separator: ":") + "Z"
+    }
+
+    /// Hours, minutes and seconds, of two digits each.
+    private var clock: [String] {
         let seconds = secondsSince1970 - Self.floor(secondsSince1970, by: Self.secondsOfDay) * Self.secondsOfDay
-        return basicDate + "T" + Self.padded(seconds / 3600, 2) + Self.padded(seconds / 60 % 60, 2)
-            + Self.padded(seconds % 60, 2) + "Z"
+        return [seconds / 3600, seconds / 60 % 60, seconds % 60].map { Self.padded($0, 2) }
+    }
+
+    /// `Fri, 24 May 2013 00:00:00 GMT`
+    package var httpDate: String {
+        let days = Self.floor(secondsSince1970, by: Self.secondsOfDay)
+        let seconds = secondsSince1970 - days * Self.secondsOfDay
+        // The first of January 1970 was a Thursday.
+        let weekday = Self.weekdays[Int(days + 4 - Self.floor(days + 4, by: 7) * 7)]
+        let clock = [seconds / 3600, seconds / 60 % 60, seconds % 60].map { Self.padded($0, 2) }
+        return "\(weekday), \(Self.padded(day, 2)) \(Self.months[Int(month) - 1]) \(Self.padded(year, 4)) "
+            + "\(clock.joined(separator: ":")) GMT"
     }
 
     private static func floor(_ value: Int64, by divisor: Int64) -> Int64 {

@@ -17,9 +17,15 @@ protocol HTTPObjectStore: ObjectStore {
 
     /// The version of an object from the headers of an answer about it, or about a part of it.
     func version(_ head: HTTPResponseHead) throws(StoreMalformed) -> ObjectVersion
+
+    /// An object that is not there may also mean that the store is not: asks, where the answer did not tell.
+    /// - Throws: `.noSuchStore`.
+    func confirmStore() async throws
 }
 
 extension HTTPObjectStore {
+    func confirmStore() async throws {}
+
     /// A key as people see it.
     func shown(_ key: ObjectKey) -> String {
         "\(location)/\(key)"

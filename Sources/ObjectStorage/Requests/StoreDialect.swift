@@ -23,10 +23,19 @@ protocol StoreDialect: Sendable {
     /// Looks for other credentials, because the store says that those of the last request are no longer good.
     /// - Returns: whether there are others, so that it is worth another try.
     func renewCredentials() async throws -> Bool
+
+    /// Takes over where the bucket is, as the store says. Only a name that the dialect makes a host of itself counts.
+    /// - Returns: the place, when requests go there from now on.
+    func adoptPlace(of refusal: any StoreRefusal) -> String?
+
+    /// The same, where the request tells which credentials are meant: another one may have renewed them already.
+    func renewCredentials(after request: HTTPRequest) async throws -> Bool
 }
 
 extension StoreDialect {
     func renewCredentials() async throws -> Bool { false }
+    func adoptPlace(of refusal: any StoreRefusal) -> String? { nil }
+    func renewCredentials(after request: HTTPRequest) async throws -> Bool { try await renewCredentials() }
 }
 
 /// What a store answered when it did not do what it was asked.
@@ -37,9 +46,18 @@ protocol StoreRefusal: Sendable {
     var isStoreMissing: Bool { get }
     /// Whether the store thinks that our clock is wrong.
     var isAboutClock: Bool { get }
+    /// Whether the store says that the bucket is elsewhere.
+    var isAboutPlace: Bool { get }
     /// Whether the credentials were good once and are not any more.
     var areCredentialsStale: Bool { get }
 
     /// The failure that this answer means to an operation.
     func failure(of operation: StoreOperation) -> Failure
+}
+
+extension StoreRefusal {
+    var isAboutPlace: Bool { false }
+
+    /// Whether the request, signed anew, may succeed.
+    var isMendable: Bool { isAboutClock || areCredentialsStale }
 }

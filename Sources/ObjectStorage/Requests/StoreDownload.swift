@@ -19,20 +19,45 @@ extension HTTPObjectStore {
             try await body(try await download.object(), chunks)
         }
     }
+
+    /// Reads an object that was looked at before, if it still is that version.
+    /// - Parameter check: sees each chunk before the reader does, and `nil` at the end; what it throws, the stream
+    ///   throws.
+    func download<Result: Sendable>(
+        _ key: ObjectKey,
+        of known: StoredObject,
+        check: @escaping @Sendable (_ chunk: [UInt8]?) throws -> Void,
+        reading body: (ByteStream) async throws -> Result
+    ) async throws -> Result {
+        let download = StoreDownload(store: self, key: key, known: known)
+        return try await ByteStream.withProduced(depth: chunksAhead) { put in
+            try await download.run { chunk in
+                try check(chunk)
+                try await put(chunk)
+            }
+            try check(nil)
+        } reading: { chunks in
+            _ = try await download.object()
+            return try await body(chunks)
+        }
+    }
 }
 
 /// One object on its way here, over as many connections as it takes.
 private final class StoreDownload: Sendable {
     private let store: any HTTPObjectStore
     private let key: ObjectKey
+    private let known: StoredObject?
     /// What the first answer said; every later one must say the same.
     private let opened = Monitor<Result<StoredObject, any Error>?>(nil)
 
     private static let errorBytesMax = 64 << 10
 
-    init(store: any HTTPObjectStore, key: ObjectKey) {
+    /// - Parameter known: what is known of the object already; then the first answer is about that version, too.
+    init(store: any HTTPObjectStore, key: ObjectKey, known: StoredObject? = nil) {
         self.store = store
         self.key = key
+        self.known = known
     }
 
     /// Waits for the first answer.
@@ -43,7 +68,12 @@ private final class StoreDownload: Sendable {
     /// Fetches the object and puts its bytes, until all are there or nothing more comes.
     func run(_ put: @Sendable ([UInt8]) async throws -> Void) async throws {
         do {
-            try await fetch(put)
+            do {
+                try await fetch(put)
+            } catch let failure as Failure where failure.code == .noSuchObject {
+                try await store.confirmStore()
+                throw failure
+            }
         } catch {
             opened.change { opened in if opened == nil { opened = .failure(error) } }
             throw error
@@ -52,19 +82,18 @@ private final class StoreDownload: Sendable {
 
     private func fetch(_ put: @Sendable ([UInt8]) async throws -> Void) async throws {
         var tries = StoreTries(operation: store.reading(key, after: 0, of: nil), exchange: store.exchange)
-        var object: StoredObject?
+        var object = known
         var offset: Int64 = 0
         while true {
             do {
                 let operation = store.reading(key, after: offset, of: object)
-                try await store.exchange.client.withResponse(to: try await store.exchange.signed(operation)) {
-                    head,
-                    chunks in
+                let request = try await tries.signed(operation)
+                try await store.exchange.client.withResponse(to: request) { head, chunks in
                     if ![200, 206].contains(head.status) { try await refuse(operation, head, chunks) }
                     let current = try accept(head, resuming: object, at: offset)
                     object = current
                     // A provider that does not know ranges starts from the beginning.
-                    var skip = head.status == 200 ? offset : 0
+                    var skip = head.isOfPart ? 0 : offset
                     for try await chunk in chunks {
                         let news = skip == 0 ? chunk : Array(chunk.dropFirst(Int(min(skip, Int64(chunk.count)))))
                         skip -= min(skip, Int64(chunk.count))
@@ -101,7 +130,7 @@ private final class StoreDownload: Sendable {
         at offset: Int64
     ) throws -> StoredObject {
         guard let known else {
-            guard head.status == 200 else {
+            guard !head.isOfPart else {
                 throw StoreMalformed(reason: "the store sent a part of the object, not asked for")
             }
             let object = try store.object(key, head)
@@ -109,7 +138,7 @@ private final class StoreDownload: Sendable {
             return object
         }
         guard try store.version(head) == known.version else { throw changed }
-        if head.status == 206 {
+        if head.isOfPart {
             let range = head["content-range"] ?? ""
             guard range == "bytes \(offset)-\(known.bytes - 1)/\(known.bytes)" else {
                 throw StoreMalformed(reason: "the store sent another range than was asked for: \(range.prefix(60))")
@@ -117,6 +146,7 @@ private final class StoreDownload: Sendable {
         } else {
             guard try store.object(key, head).bytes == known.bytes else { throw changed }
         }
+        opened.change { opened in if opened == nil { opened = .success(known) } }
         return known
     }
 
@@ -133,4 +163,9 @@ private final class StoreDownload: Sendable {
 struct StoreShortfall: Error {
     let bytes: Int64
     let announced: Int64
+}
+
+extension HTTPResponseHead {
+    /// Whether the body is a part of an object: `rclone serve s3` says so with the status 200 and `Content-Range`.
+    fileprivate var isOfPart: Bool { status == 206 || self["content-range"] != nil }
 }

@@ -10,9 +10,9 @@ struct StoreExchange: Sendable {
     let client: HTTPClient
     let clock: RequestClock
     let logger: Logger
-    let budget: RetryBudget
+    let policy: RetryPolicy
     /// How often a request is sent, counting the first time.
-    let attemptsMax: Int
+    var attemptsMax: Int { policy.attemptsMax }
     private let dialect: any StoreDialect
     private let deadlines: HTTPDeadlines
     /// What the clock of the store says more than ours.
@@ -20,12 +20,16 @@ struct StoreExchange: Sendable {
 
     init(_ dialect: any StoreDialect, attemptsMax: Int, client: HTTPClient, configuration: StoreConfiguration) {
         self.dialect = dialect
-        self.attemptsMax = attemptsMax
         self.client = client
-        budget = configuration.budget
         clock = configuration.clock
-        deadlines = HTTPDeadlines(noProgressSeconds: configuration.noProgressSeconds)
+        deadlines = configuration.deadlines
         logger = configuration.logger
+        policy = RetryPolicy(
+            attemptsMax: attemptsMax,
+            budget: configuration.traffic.retries,
+            clock: clock,
+            logger: logger
+        )
     }
 
     /// Sends an operation until it is answered.
@@ -39,7 +43,10 @@ struct StoreExchange: Sendable {
         var tries = StoreTries(operation: operation, exchange: self)
         while true {
             do {
-                let response = try await client.send(try await signed(operation), bodyBytesMax: XMLLimits.bytesMax)
+                let response = try await client.send(
+                    try await tries.signed(operation),
+                    bodyBytesMax: XMLLimits.bytesMax
+                )
                 try check(response.head, response.body, of: operation)
                 let result = try read(response)
                 tries.succeeded()
@@ -55,6 +62,7 @@ struct StoreExchange: Sendable {
     }
 
     /// The request of an operation, signed for now.
+    /// - Throws: `Unauthorized`.
     func signed(_ operation: StoreOperation) async throws -> HTTPRequest {
         let request = HTTPRequest(
             method: operation.method,
@@ -63,9 +71,15 @@ struct StoreExchange: Sendable {
             body: operation.body,
             deadlines: operation.deadlines ?? deadlines
         )
-        let seconds = clock.secondsSince1970() + skewSeconds.value
-        return try await dialect.authorized(request, for: operation, atSecondsSince1970: seconds)
+        do {
+            return try await dialect.authorized(request, for: operation, atSecondsSince1970: secondsSince1970())
+        } catch let failure as Failure {
+            throw Unauthorized(failure: failure)
+        }
     }
+
+    /// Now, by the clock of the store as far as it is known.
+    func secondsSince1970() -> Int64 { clock.secondsSince1970() + skewSeconds.value }
 
     /// - Throws: `RefusedAnswer` when the status is none that the operation expects.
     func check(_ head: HTTPResponseHead, _ body: [UInt8], of operation: StoreOperation) throws {
@@ -73,14 +87,22 @@ struct StoreExchange: Sendable {
         if head.status == 200 || (isExpected && head.status / 100 == 2) { return }
         let refusal = dialect.refusal(head, body)
         // Without its bucket, an object is not absent: it could not be asked for.
-        guard isExpected, !refusal.isStoreMissing, !refusal.isPassing else {
+        guard isExpected, !refusal.isStoreMissing, !refusal.isPassing, !refusal.isMendable else {
             throw RefusedAnswer(refusal: refusal, head: head)
         }
     }
 
-    /// Whether other credentials can be had than those of the last request.
-    func renewCredentials() async throws -> Bool {
-        try await dialect.renewCredentials()
+    /// Whether other credentials can be had than those of a request.
+    func renewCredentials(after request: HTTPRequest) async throws -> Bool {
+        try await dialect.renewCredentials(after: request)
+    }
+
+    /// Goes to where the store says that the bucket is.
+    /// - Returns: whether that may help.
+    func adoptPlace(of refusal: any StoreRefusal) -> Bool {
+        guard let place = dialect.adoptPlace(of: refusal) else { return false }
+        logger.notice("the bucket is in another region, going there", metadata: ["region": "\(place)"])
+        return true
     }
 
     /// Takes over the clock of the store, which answered that ours is wrong.
@@ -94,10 +116,9 @@ struct StoreExchange: Sendable {
     }
 }
 
-/// An answer with a status that is an error.
-struct RefusedAnswer: Error {
-    let refusal: any StoreRefusal
-    let head: HTTPResponseHead
+/// There is nothing to sign with. The source of the credentials was asked often enough: this is final.
+struct Unauthorized: Error {
+    let failure: Failure
 }
 
 /// An answer that says that all went well, and is not what such an answer looks like: cut off, empty, or an error

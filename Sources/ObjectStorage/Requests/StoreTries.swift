@@ -2,47 +2,53 @@
 
 import Failures
 import HTTPTransport
-import Logging
 
 /// The tries of one operation: how many there were, and whether and when there is another.
 struct StoreTries {
     private let operation: StoreOperation
     private let exchange: StoreExchange
-    private var count = 0
-    private var taken = 0
+    private var tries: Tries
     private var hasAdoptedClock = false
+    private var hasAdoptedPlace = false
     private var hasRenewedCredentials = false
-    private var hasProgressed = false
+    /// The one of the last try.
+    private var request: HTTPRequest?
 
     init(operation: StoreOperation, exchange: StoreExchange) {
         self.operation = operation
         self.exchange = exchange
+        tries = Tries(exchange.policy)
+    }
+
+    /// The request of the next try.
+    mutating func signed(_ operation: StoreOperation) async throws -> HTTPRequest {
+        let request = try await exchange.signed(operation)
+        self.request = request
+        return request
     }
 
     /// Gives the retries back that were needed.
     mutating func succeeded() {
-        exchange.budget.giveBack(taken)
-        (count, taken) = (0, 0)
+        tries.succeeded()
     }
 
     /// Some of what was asked for has arrived: the next try begins to count anew, and at once.
     mutating func progressed() {
-        if hasProgressed { return }
-        succeeded()
-        hasProgressed = true
+        tries.progressed()
     }
 
     /// Waits until the next try, or throws the failure that this error is in the end.
     mutating func waitAfter(_ error: any Error) async throws {
-        count += 1
+        tries.failed()
         var retryAfterSeconds: Int?
         let failure: Failure
         switch error {
+        case let missing as Unauthorized: throw missing.failure.during(operation.attempt)
         case let answer as RefusedAnswer:
-            failure = answer.refusal.failure(of: operation)
+            failure = answer.failure(of: operation)
             if try await isMended(after: answer) { return }
             guard answer.refusal.isPassing else { throw failure }
-            retryAfterSeconds = answer.head["retry-after"].flatMap { Int($0) }
+            retryAfterSeconds = answer.retryAfterSeconds(by: exchange.clock)
         case let malformed as StoreMalformed:
             failure = Failure(.storeUnavailable, "\(operation.attempt): \(malformed.reason)")
         case let shortfall as StoreShortfall:
@@ -57,14 +63,7 @@ struct StoreTries {
         default:
             throw error
         }
-        try giveUpIfDue(failure)
-        if hasProgressed, retryAfterSeconds == nil {
-            hasProgressed = false
-            return
-        }
-        let wait = Backoff.wait(retry: count - 1, chance: exchange.clock.chance(), retryAfterSeconds: retryAfterSeconds)
-        exchange.logger.info("trying again: \(failure)", metadata: ["try": "\(count + 1)", "wait": "\(wait)"])
-        try await exchange.clock.sleep(wait)
+        try await tries.wait(after: failure, retryAfterSeconds: retryAfterSeconds)
     }
 
     /// Whether what the store complained about is another now, so that the request is worth another try, at once.
@@ -73,20 +72,16 @@ struct StoreTries {
             hasAdoptedClock = true
             return exchange.adoptClock(of: answer.head)
         }
-        if answer.refusal.areCredentialsStale, !hasRenewedCredentials {
+        if answer.refusal.isAboutPlace, !hasAdoptedPlace {
+            hasAdoptedPlace = true
+            return exchange.adoptPlace(of: answer.refusal)
+        }
+        if answer.refusal.areCredentialsStale, !hasRenewedCredentials, let request {
             hasRenewedCredentials = true
-            return try await exchange.renewCredentials()
+            do { return try await exchange.renewCredentials(after: request) } catch let failure as Failure {
+                throw failure.during(operation.attempt)
+            }
         }
         return false
-    }
-
-    private mutating func giveUpIfDue(_ failure: Failure) throws {
-        let isLast = count >= exchange.attemptsMax
-        guard isLast || !exchange.budget.take() else {
-            taken += 1
-            return
-        }
-        let ending = isLast ? "after \(count) tries" : "after \(count) tries, and the retries of this run are used up"
-        throw Failure(failure.code, "\(failure.message), \(ending)", cause: failure.cause, hint: failure.hint)
     }
 }

@@ -38,4 +38,28 @@ enum Base64 {
         }
         return String(decoding: text, as: UTF8.self)
     }
+
+    /// `nil` when the text is anything but groups of four digits, the last of them filled up with `=`.
+    static func bytes(_ text: String) -> [UInt8]? {
+        let all = Array(text.utf8)
+        let filled = all.suffix(2).count { $0 == UInt8(ascii: "=") }
+        guard all.count % 4 == 0 else { return nil }
+        var bytes: [UInt8] = []
+        var (bits, count) = (0, 0)
+        for digit in all.dropLast(filled) {
+            guard let value = digits.firstIndex(of: digit) else { return nil }
+            (bits, count) = (bits << 6 | value, count + 6)
+            if count >= 8 {
+                count -= 8
+                bytes.append(UInt8(truncatingIfNeeded: bits >> count))
+                bits &= (1 << count) - 1
+            }
+        }
+        return bytes
+    }
+
+    /// The same, where the `=` at the end may be left out.
+    static func bytes(unfilled text: some StringProtocol) -> [UInt8]? {
+        bytes(text + String(repeating: "=", count: text.hasSuffix("=") ? 0 : (4 - text.utf8.count % 4) % 4))
+    }
 }
