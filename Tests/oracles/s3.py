@@ -47,21 +47,30 @@ def call(request):
 
 
 def sign(request):
+    return [sign_one(each) for each in request["requests"]]
+
+
+def sign_one(request):
     now = datetime.datetime.strptime(request["time"], "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
     credentials = botocore.credentials.Credentials(
         request["accessKey"], request["secretKey"], request.get("sessionToken"))
-    headers = dict(request["headers"])
-    headers["X-Amz-Content-SHA256"] = request["bodySHA256"]
-    each = botocore.awsrequest.AWSRequest(method=request["method"], url=request["url"], headers=headers)
+    each = botocore.awsrequest.AWSRequest(method=request["method"], url=request["url"])
+    for name, value in request["headers"]:
+        each.headers.add_header(name, value)
+    if request["service"] == "s3":
+        each.headers["X-Amz-Content-SHA256"] = request["bodySHA256"]
     kind = botocore.auth.S3SigV4Auth if request["service"] == "s3" else botocore.auth.SigV4Auth
     signer = kind(credentials, request["service"], request["region"])
     signer.payload = lambda _: request["bodySHA256"]
+    seen = []
+    canonical = signer.canonical_request
+    signer.canonical_request = lambda each: seen.append(canonical(each)) or seen[-1]
     FIXED.now = now
     try:
         signer.add_auth(each)
     finally:
         FIXED.now = None
-    return dict(each.headers.items())
+    return {"authorization": each.headers["Authorization"], "canonical": seen[-1]}
 
 
 def decode(value):

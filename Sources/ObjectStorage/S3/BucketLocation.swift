@@ -3,7 +3,7 @@
 import Failures
 import HTTPTransport
 
-/// `s3://bucket/prefix`, with options: `?endpoint-url=…&region=…&profile=…&path-style=true`.
+/// `s3://bucket/prefix`, with options: `?endpoint-url=…&region=…&profile=…&path-style=true`, and those of `S3Options`.
 ///
 /// The options make two stores at different providers possible in one command; elsewhere the environment and the flags
 /// of the command say the same. The prefix is taken as it is written, not decoded, as other S3 tools do.
@@ -17,6 +17,7 @@ package struct BucketLocation: Sendable, Hashable, CustomStringConvertible {
     package private(set) var profile: String?
     /// `path-style`
     package private(set) var pathStyle: Bool?
+    package private(set) var options = S3Options()
 
     /// The longest name a bucket ever had (before 2018, in us-east-1).
     private static let bucketLengthMax = 255
@@ -54,12 +55,13 @@ package struct BucketLocation: Sendable, Hashable, CustomStringConvertible {
         let options = try LocationOptions(
             parsing: text,
             of: "\(self)",
-            known: ["endpoint-url", "region", "profile", "path-style"]
+            known: ["endpoint-url", "region", "profile", "path-style"] + S3Options.names
         )
         endpointURL = options["endpoint-url"]
         region = options["region"]
         profile = options["profile"]
         pathStyle = try options.flag("path-style")
+        self.options = try S3Options(options)
     }
 
     /// Whether it can name a bucket at some provider; wider than the rules of AWS.

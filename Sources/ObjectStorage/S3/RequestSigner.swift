@@ -29,6 +29,13 @@ package struct RequestSigner: Sendable {
         self.service = service
     }
 
+    /// Whether a request was signed with these.
+    static func isSigned(_ request: HTTPRequest, by credentials: AWSCredentials) -> Bool {
+        func value(_ name: String) -> String? { request.headers.first { $0.name.lowercased() == name }?.value }
+        return value("authorization")?.contains("Credential=\(credentials.accessKeyID)/") == true
+            && value("x-amz-security-token") == credentials.sessionToken
+    }
+
     /// The request with the headers that sign it. All its headers are signed, and its body through its hash.
     ///
     /// Path and query must be encoded already, as by `PercentEncoding`: they are signed as they are sent.

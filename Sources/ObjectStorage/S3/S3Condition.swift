@@ -5,7 +5,7 @@ import HTTPTransport
 
 /// What must hold of a key when a write takes effect.
 struct S3Condition: Sendable {
-    enum Kind: Sendable {
+    enum Kind: Sendable, CaseIterable {
         case absentOnPut
         case absentOnComplete
         case sameOnPut
@@ -26,14 +26,28 @@ struct S3Condition: Sendable {
 }
 
 /// What was learned about the provider; it is assumed to know everything until it says otherwise.
-final class S3Provider: Sendable {
-    private let unknown = SharedValue<Set<S3Condition.Kind>>([])
+final class S3Findings: Sendable {
+    private let unknown: SharedValue<Set<S3Condition.Kind>>
     /// Whether the bucket has answered something that it could only answer if it exists.
     let hasSeenBucket = SharedValue(false)
+    /// What it was seen to ignore, so that it is said once.
+    private let ignored = SharedValue<Set<String>>([])
+
+    /// - Parameter facts: what is known before the first answer.
+    init(_ facts: S3Provider.Facts) {
+        unknown = SharedValue(facts.knowsConditions ? [] : Set(S3Condition.Kind.allCases))
+    }
 
     func knows(_ kind: S3Condition.Kind) -> Bool { !unknown.value.contains(kind) }
 
     func doesNotKnow(_ kind: S3Condition.Kind) { unknown.change { $0.insert(kind) } }
+
+    /// - Returns: what of it was not ignored before.
+    func ignores(_ options: [String]) -> [String] {
+        var news: [String] = []
+        ignored.change { ignored in news = options.filter { ignored.insert($0).inserted } }
+        return news
+    }
 }
 
 extension S3Store {
@@ -49,7 +63,7 @@ extension S3Store {
         under condition: S3Condition,
         read: (HTTPResponse) throws(StoreMalformed) -> Result
     ) async throws -> Result {
-        guard provider.knows(condition.kind) else { return try await exchange.perform(operation, read: read) }
+        guard findings.knows(condition.kind) else { return try await exchange.perform(operation, read: read) }
         var conditional = operation
         conditional.headers.append(condition.header)
         conditional.answers.formUnion([400, 501])
@@ -63,7 +77,7 @@ extension S3Store {
         case .refused: break
         }
         let result = try await exchange.perform(operation, read: read)
-        provider.doesNotKnow(condition.kind)
+        findings.doesNotKnow(condition.kind)
         return result
     }
 }

@@ -12,6 +12,14 @@ package struct S3Endpoint: Sendable, Hashable {
     let basePath: String
     let bucket: String
     let isPathStyle: Bool
+    /// How the host of AWS is made of a region; `nil` for an endpoint that somebody named.
+    private let amazon: Amazon?
+
+    private struct Amazon: Sendable, Hashable {
+        let pathStyle: Bool?
+        let fips: Bool
+        let dualStack: Bool
+    }
 
     /// The endpoint that somebody named.
     /// - Throws: `.configuration` when it is none.
@@ -46,6 +54,7 @@ package struct S3Endpoint: Sendable, Hashable {
             )
         }
         self.host = isPathStyle ? host : "\(bucket).\(host)"
+        amazon = nil
     }
 
     /// The endpoint of AWS for a region.
@@ -61,6 +70,29 @@ package struct S3Endpoint: Sendable, Hashable {
         self.bucket = bucket
         isPathStyle = pathStyle ?? !fitsHost
         self.host = isPathStyle ? host : "\(bucket).\(host)"
+        amazon = Amazon(pathStyle: pathStyle, fips: fips, dualStack: dualStack)
+    }
+
+    /// Whether somebody named it; otherwise it is AWS's own.
+    var isNamed: Bool { amazon == nil }
+
+    /// The endpoint of AWS for another region; `nil` when this is none of AWS.
+    func inRegion(_ region: String) -> S3Endpoint? {
+        guard let amazon else { return nil }
+        return S3Endpoint(
+            region: region,
+            bucket: bucket,
+            pathStyle: amazon.pathStyle,
+            fips: amazon.fips,
+            dualStack: amazon.dualStack
+        )
+    }
+
+    /// Whether nobody between here and there can listen.
+    var isPrivate: Bool {
+        let name = host.hasPrefix("[") ? host : String(host.prefix { $0 != ":" })
+        return scheme == "https" || name == "localhost" || name.hasSuffix(".localhost") || name.hasPrefix("[::1]")
+            || (name.hasPrefix("127.") && Self.isAddress(name))
     }
 
     /// The URL of an object, or of the bucket when there is no key.
@@ -87,7 +119,7 @@ package struct S3Endpoint: Sendable, Hashable {
         ObjectKey.isAllowed(byte) || [UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: "]")].contains(byte)
     }
 
-    private static func isAddress(_ host: String) -> Bool {
+    static func isAddress(_ host: String) -> Bool {
         host.hasPrefix("[")
             || host.split(separator: ":").first.map { $0.utf8.allSatisfy { $0 == 0x2E || (0x30...0x39).contains($0) } }
                 ?? false

@@ -15,6 +15,8 @@ extension S3Error {
         case "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage":
             return (.noSpace, "Enlarge the quota of the bucket. `redoubt prune` removes old backups.")
         case "NoSuchKey": return (.noSuchObject, nil)
+        case "InvalidObjectState":
+            return (.unsupported, "The object is in an archive: ask it back first, as with `aws s3api restore-object`.")
         case "PreconditionFailed": return (.alreadyExists, nil)
         case "BadDigest", "XAmzContentSHA256Mismatch": return (.digestMismatch, nil)
         case "EntityTooSmall": return (.configuration, "The store wants larger parts: AWS takes no less than 5 MiB.")
@@ -27,18 +29,26 @@ extension S3Error {
         case 412: return (.alreadyExists, nil)
         case 507: return (.noSpace, "Enlarge the store. `redoubt prune` removes old backups.")
         case 401, 403: return denied(operation)
+        case 400 where isAboutEncryption: return (.unsupported, Self.encryptionHint)
         case 501: return (.unsupported, "The store does not know this operation.")
         default: return (isPassing || status >= 500 ? .storeUnavailable : .unsupported, nil)
         }
     }
 
     private func denied(_ operation: StoreOperation) -> (Failure.Code, hint: String?) {
-        (
+        if isAboutEncryption, operation.action == "s3:GetObject" { return (.permissionDenied, Self.encryptionHint) }
+        let lock =
+            operation.action == "s3:DeleteObject" ? " What is locked cannot be removed before its lock ends." : ""
+        return (
             .permissionDenied,
             "Allow \(operation.action) on the bucket to these credentials, or look at the policy of the bucket and "
-                + "of its encryption key."
+                + "of its encryption key.\(lock)"
         )
     }
+
+    private static let encryptionHint =
+        "Check sse-c-key-file in the URL of the store: an object is read with the key that it was written with, and "
+        + "one that was written without it is read without it."
 
     private var meaningOfCredentials: (Failure.Code, hint: String?)? {
         switch code {

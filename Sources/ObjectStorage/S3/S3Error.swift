@@ -14,14 +14,12 @@ struct S3Error: StoreRefusal, Error, Hashable {
     /// The region of the bucket, where the store says so.
     let region: String?
 
-    private static let quotedLengthMax = 200
-
     /// - Parameter secrets: struck out of what the store says.
     init(_ head: HTTPResponseHead, _ body: [UInt8], secrets: [String]) {
         let document = try? XMLElement(parsing: body)
         let error = document?.name == "Error" ? document : nil
         func quotable(_ text: String?) -> String? {
-            text.flatMap { Self.quotable(secrets.reduce($0) { $0.replacing($1, with: "***") }) }
+            text.flatMap { AnswerText.quotable($0, hiding: secrets) }
         }
         status = head.status
         code = quotable(error?["Code"])
@@ -52,14 +50,32 @@ struct S3Error: StoreRefusal, Error, Hashable {
 
     var isAboutClock: Bool { code == "RequestTimeTooSkewed" }
 
+    var isAboutPlace: Bool {
+        [301, 307, 308].contains(status)
+            || ["PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"].contains(code)
+    }
+
     var areCredentialsStale: Bool {
-        ["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"].contains(code)
+        switch code {
+        case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired": true
+        // Keys that were exchanged for others while the run went on.
+        case "InvalidToken", "InvalidAccessKeyId", "InvalidSecurity", "InvalidClientTokenId",
+            "UnrecognizedClientException":
+            true
+        default: false
+        }
     }
 
     /// Whether the store may not know what was asked, or a condition that the request carried.
     var isUnknownRequest: Bool {
         status == 501 || code == "NotImplemented"
             || (status == 400 && ["InvalidArgument", "InvalidRequest", "UnsupportedArgument", nil].contains(code))
+    }
+
+    /// Whether it is about a key that only the client has.
+    var isAboutEncryption: Bool {
+        let message = message?.lowercased() ?? ""
+        return message.contains("encrypt") || message.contains("sse-c") || message.contains("customer key")
     }
 
     /// One line: `503 SlowDown (Please reduce your request rate.), request id 4442587FB7D0A2F9`.
@@ -69,12 +85,5 @@ struct S3Error: StoreRefusal, Error, Hashable {
         if let message { text += " (\(message))" }
         if let requestID { text += ", request id \(requestID)" }
         return text
-    }
-
-    /// What a server sends is not trusted to be short or printable.
-    private static func quotable(_ text: String) -> String? {
-        let characters = text.unicodeScalars.map { (0x20...0x7E).contains($0.value) ? Character($0) : " " }
-        let line = String(characters).split(separator: " ").joined(separator: " ")
-        return line.isEmpty ? nil : String(line.prefix(quotedLengthMax))
     }
 }

@@ -78,6 +78,10 @@ final class S3StagedObject: StagedObject {
         var operation = StoreOperation(attempt, action: "s3:PutObject", "POST", key: store.fullKey(key))
         operation.query = [("uploadId", upload.id)]
         operation.carry(body, type: "application/xml")
+        operation.headers += store.keyHeaders
+        if let checksum = store.dialect.settings.checksum, checksum.isOfWholeObject, let digest {
+            operation.headers += [(checksum.header, digest), (S3Checksum.typeHeader, checksum.type)]
+        }
         operation.answers = [404, 412]
         operation.deadlines = HTTPDeadlines(noProgressSeconds: Self.completionSecondsMax)
         return try await store.perform(operation, under: .absent(on: .absentOnComplete)) {
@@ -96,12 +100,23 @@ final class S3StagedObject: StagedObject {
 
     private var body: [UInt8] {
         let list = parts.map { part in
-            "<Part><PartNumber>\(part.number)</PartNumber><ETag>\(Self.escaped(part.etag))</ETag></Part>"
+            "<Part><PartNumber>\(part.number)</PartNumber><ETag>\(Self.escaped(part.etag))</ETag>"
+                + "\(checksum(of: part))</Part>"
         }
         return Array(
             ("<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\(list.joined())"
                 + "</CompleteMultipartUpload>").utf8
         )
+    }
+
+    private func checksum(of part: S3Part) -> String {
+        guard let checksum = store.dialect.settings.checksum, let digest = part.digest else { return "" }
+        return "<\(checksum.element)>\(Base64.text(digest))</\(checksum.element)>"
+    }
+
+    /// The checksum that the object must have, as the store shows it.
+    private var digest: String? {
+        store.dialect.settings.checksum?.text(of: parts.map { ($0.digest ?? [], $0.bytes) })
     }
 
     private static func escaped(_ text: String) -> String {
@@ -127,16 +142,21 @@ final class S3StagedObject: StagedObject {
         return ObjectVersion(tag: "\"\(Hexadecimal.text(digests.finalize()))-\(parts.count)\"")
     }
 
-    /// - Throws: `.digestMismatch` when it is not as large as what was sent; then it is taken away again.
+    /// - Throws: `.digestMismatch` when it is not what was sent; then it is taken away again.
     private func accept(_ look: S3Look) async throws -> StoredObject {
-        guard look.object.bytes == bytes else {
+        do {
+            guard look.object.bytes == bytes else {
+                throw Failure(
+                    .digestMismatch,
+                    "\(attempt): the store holds \(look.object.bytes) bytes of the \(bytes) that were sent"
+                )
+            }
+            try store.prove(look, hasChecksum: digest, attempt)
+        } catch {
             await store.cleaningUp("remove the damaged \(store.shown(key))") { [store, key] in
                 try await store.remove(key)
             }
-            throw Failure(
-                .digestMismatch,
-                "\(attempt): the store holds \(look.object.bytes) bytes of the \(bytes) that were sent"
-            )
+            throw error
         }
         progress.value = .committed(look.object)
         return look.object

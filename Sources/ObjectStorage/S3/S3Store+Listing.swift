@@ -22,7 +22,7 @@ extension S3Store {
             // A store that gives the same page again and again would never end.
             if let next, !seen.insert(next).inserted { throw endless(operation) }
         } while token != nil
-        provider.hasSeenBucket.value = true
+        findings.hasSeenBucket.value = true
         return objects.sorted { $0.key < $1.key }
     }
 

@@ -8,6 +8,8 @@ struct S3Look: Sendable {
     let object: StoredObject
     /// The identity that its writer gave it; `nil` when the provider does not keep metadata, or somebody else wrote it.
     let identity: String?
+    /// All that it says.
+    let head: HTTPResponseHead
 }
 
 extension S3Store {
@@ -23,6 +25,8 @@ extension S3Store {
     func look(at key: ObjectKey) async throws -> S3Look? {
         var operation = StoreOperation("look at \(shown(key))", action: "s3:GetObject", "HEAD", key: fullKey(key))
         operation.answers = [400, 403, 404]
+        operation.headers = keyHeaders
+        if dialect.settings.checksum != nil { operation.headers.append((S3Checksum.modeHeader, "ENABLED")) }
         for _ in 0..<exchange.attemptsMax {
             let look = try await exchange.perform(operation) { response throws(StoreMalformed) -> S3Look?? in
                 switch response.head.status {
@@ -30,7 +34,8 @@ extension S3Store {
                     .some(
                         S3Look(
                             object: try self.object(key, response.head),
-                            identity: response.head[Self.identityHeader]
+                            identity: response.head[Self.identityHeader],
+                            head: response.head
                         )
                     )
                 case 404: .some(nil)
@@ -38,7 +43,7 @@ extension S3Store {
                 }
             }
             if let look {
-                if look == nil { try await confirmBucket() } else { provider.hasSeenBucket.value = true }
+                if look == nil { try await confirmBucket() } else { findings.hasSeenBucket.value = true }
                 return look
             }
             // An answer to HEAD has no body, so that it cannot say why. This one can, and throws it.
@@ -54,7 +59,7 @@ extension S3Store {
     /// Asks for one byte of what `HEAD` was refused for.
     private func explain(_ refused: StoreOperation) async throws {
         var operation = StoreOperation(refused.attempt, action: refused.action, "GET", key: refused.key)
-        operation.headers = [("Range", "bytes=0-0")]
+        operation.headers = keyHeaders + [("Range", "bytes=0-0")]
         operation.answers = [206, 404, 416]
         _ = try await exchange.perform(operation)
     }
@@ -63,7 +68,7 @@ extension S3Store {
     /// that does not exist; so that is asked once.
     /// - Throws: `.noSuchStore`.
     func confirmBucket() async throws {
-        if provider.hasSeenBucket.value { return }
+        if findings.hasSeenBucket.value { return }
         var operation = StoreOperation("look at the bucket of \(location)", action: "s3:ListBucket", "HEAD")
         operation.answers = [400, 403, 404]
         let status = try await exchange.perform(operation).head.status
@@ -75,7 +80,7 @@ extension S3Store {
             )
         }
         // Refused, it is there all the same, or the next request will say why, which an answer to HEAD cannot.
-        provider.hasSeenBucket.value = true
+        findings.hasSeenBucket.value = true
     }
 
     /// An object from the headers of an answer about it.

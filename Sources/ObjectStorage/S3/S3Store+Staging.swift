@@ -15,6 +15,9 @@ struct S3Upload: Sendable {
 struct S3Part: Sendable {
     let number: Int
     let etag: String
+    let bytes: Int
+    /// The checksum that it was sent with.
+    let digest: [UInt8]?
 }
 
 extension S3Store {
@@ -61,18 +64,24 @@ extension S3Store {
         try await confirmBucket()
         var operation = StoreOperation(
             "begin to upload \(shown(key))",
-            action: "s3:PutObject",
+            action: options.action(writing: key),
             "POST",
             key: fullKey(key)
         )
         let identity = Self.newIdentity()
         operation.query = [("uploads", "")]
         operation.headers = [("Content-Type", "application/octet-stream"), (Self.identityHeader, identity)]
+        operation.headers += headers(writing: key, isSmall: false)
+        if let checksum = dialect.settings.checksum {
+            operation.headers.append((S3Checksum.algorithmHeader, checksum.name))
+            // What is not of the whole object is the usual thing, and older stores know of nothing else.
+            if checksum.isOfWholeObject { operation.headers.append((S3Checksum.typeHeader, checksum.type)) }
+        }
         // An upload that was begun without our hearing of its id could not be aborted.
         let id = try await withCancellationGrace(Self.cancellationGrace) { [exchange, operation] in
             try await exchange.perform(operation, read: S3Answers.uploadID)
         }
-        provider.hasSeenBucket.value = true
+        findings.hasSeenBucket.value = true
         return S3Upload(key: key, id: id, identity: identity)
     }
 
@@ -85,10 +94,14 @@ extension S3Store {
         )
         operation.query = [("partNumber", "\(number)"), ("uploadId", upload.id)]
         operation.carry(block, type: "application/octet-stream")
+        operation.headers += keyHeaders
+        let checksum = dialect.settings.checksum
+        let digest = checksum?.digest(of: block)
+        if let checksum, let digest { operation.headers.append((checksum.header, Base64.text(digest))) }
         let etag = try await exchange.perform(operation) { response throws(StoreMalformed) in
             try self.version(response.head).tag
         }
-        return S3Part(number: number, etag: etag)
+        return S3Part(number: number, etag: etag, bytes: block.count, digest: digest)
     }
 
     private func tooManyParts(_ key: ObjectKey, sizeBytes: Int) -> Failure {

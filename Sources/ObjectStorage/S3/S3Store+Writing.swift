@@ -45,9 +45,13 @@ extension S3Store {
         otherwise refused: Failure
     ) async throws -> StoredObject {
         let identity = Self.newIdentity()
-        var operation = StoreOperation(attempt, action: "s3:PutObject", "PUT", key: fullKey(key))
+        var operation = StoreOperation(attempt, action: options.action(writing: key), "PUT", key: fullKey(key))
         operation.carry(bytes, type: "application/octet-stream")
         operation.headers.append((Self.identityHeader, identity))
+        operation.headers += headers(writing: key, isSmall: true)
+        let checksum = dialect.settings.checksum
+        let digest = checksum.map { Base64.text($0.digest(of: bytes)) }
+        if let checksum, let digest { operation.headers.append((checksum.header, digest)) }
         operation.answers = [404, 412]
         let tag = try await perform(operation, under: condition) { response throws(StoreMalformed) in
             response.head.status == 200 ? try self.version(response.head) : nil
@@ -70,6 +74,7 @@ extension S3Store {
                 "\(attempt): the store holds \(look.object.bytes) of \(bytes.count) bytes"
             )
         }
+        try prove(look, hasChecksum: digest, attempt)
         return look.object
     }
 }

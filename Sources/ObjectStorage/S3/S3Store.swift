@@ -16,11 +16,11 @@ package struct S3Store: HTTPObjectStore {
     let exchange: StoreExchange
     let dialect: S3Dialect
     let configuration: StoreConfiguration
-    let provider = S3Provider()
+    let findings: S3Findings
     let blocks: PartBlocks
 
     init(settings: S3Settings, client: HTTPClient, configuration: StoreConfiguration) {
-        dialect = S3Dialect(settings: settings)
+        dialect = S3Dialect(settings: settings, configuration: configuration)
         exchange = StoreExchange(
             dialect,
             attemptsMax: settings.attemptsMax,
@@ -28,7 +28,9 @@ package struct S3Store: HTTPObjectStore {
             configuration: configuration
         )
         self.configuration = configuration
-        blocks = PartBlocks(places: configuration.partsInFlight)
+        let facts = settings.provider.facts
+        findings = S3Findings(facts)
+        blocks = PartBlocks(places: min(configuration.partsInFlight, facts.partsInFlightMax ?? .max))
     }
 
     package var location: String { dialect.settings.location.description }
