@@ -136,10 +136,13 @@ package struct Leftover: Sendable, Hashable {
     package let handle: String
     /// Seconds since 1970 by the clock of the store: when the upload began, or the file was last written to.
     package let startedAtSeconds: Int64
+    /// How many bytes it takes up, where the store says so with the listing.
+    package let bytes: Int64?
 
-    package init(key: ObjectKey, handle: String, startedAtSeconds: Int64) {
+    package init(key: ObjectKey, handle: String, startedAtSeconds: Int64, bytes: Int64? = nil) {
         self.key = key
         self.handle = handle
         self.startedAtSeconds = startedAtSeconds
+        self.bytes = bytes
     }
 }

@@ -17,16 +17,25 @@ package func withObjectStore<Result>(
     switch location {
     case .folder(let path):
         return try await body(FileStore(root: path))
+    case .container(let container): return try await withAzureStore(container, configuration, body)
     case .bucket(let bucket):
         let settings = try await onBlockingThread { try S3Settings(bucket, configuration) }
-        var http = HTTPClientConfiguration()
-        http.caFile = settings.caFile
-        http.insecureSkipVerify = configuration.insecureSkipVerify
-        if http.insecureSkipVerify {
-            configuration.logger.warning("any certificate is believed of \(settings.endpoint.host)")
-        }
+        let http = configuration.http(to: settings.endpoint.host, caFile: settings.caFile)
         return try await withHTTPClient(http) { client in
             try await body(S3Store(settings: settings, client: client, configuration: configuration))
+        }
+    case .webDAV(let folder):
+        let store = try await onBlockingThread { try WebDAVSettings(folder, configuration) }
+        return try await withHTTPClient(configuration.http(to: folder.authority, caFile: configuration.caBundle)) {
+            client in
+            try await body(WebDAVStore(store, client: client, configuration: configuration))
+        }
+    case .googleBucket(let bucket):
+        return try await withGoogleStore(bucket, configuration: configuration, body)
+    case .server(let server):
+        let settings = try await onBlockingThread { try SFTPSettings(server, configuration) }
+        return try await withSFTPClient(settings.client) { client in
+            try await body(SFTPStore(settings: settings, client: client, configuration: configuration))
         }
     }
 }

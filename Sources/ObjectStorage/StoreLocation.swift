@@ -9,6 +9,14 @@ package enum StoreLocation: Sendable, Hashable {
     case folder(path: String)
     /// `s3://bucket/prefix`.
     case bucket(BucketLocation)
+    /// `webdavs://host/path`.
+    case webDAV(WebDAVLocation)
+    /// `gs://bucket/prefix`.
+    case googleBucket(GoogleBucketLocation)
+    /// `sftp://user@host/dir`.
+    case server(SFTPLocation)
+    /// `azblob://container/prefix`.
+    case container(ContainerLocation)
 
     /// - Throws: `.usage` when the URL is none of a store.
     package init(parsing text: String) throws {
@@ -18,23 +26,35 @@ package enum StoreLocation: Sendable, Hashable {
         guard let (scheme, rest) = Self.split(text) else {
             throw Failure(
                 .usage,
-                "open a store: \(text.contains("@") ? "what is given" : text) is not a URL",
+                // Not quoted but for a path: it may be anything that was pasted, a connection string with its key too.
+                "open a store: \(text.hasPrefix("/") ? text : "what is given") is not a URL",
                 hint: text.hasPrefix("/") ? "A folder is written file://\(text)." : Self.supported
             )
         }
         switch scheme {
         case "file": self = try .folder(path: Self.folderPath(rest, of: text))
         case "s3": self = .bucket(try BucketLocation(parsing: rest))
+        case "webdav", "webdavs": self = .webDAV(try WebDAVLocation(parsing: rest, isSecure: scheme == "webdavs"))
+        case "gs": self = .googleBucket(try GoogleBucketLocation(parsing: rest))
+        case "sftp": self = .server(try SFTPLocation(parsing: rest))
+        case "azblob": self = .container(try ContainerLocation(parsing: rest))
         default: throw Failure(.usage, "open a store: there is no kind of store \(scheme)://", hint: Self.supported)
         }
     }
 
-    private static let supported = "A store is file:///dir or s3://bucket/prefix."
+    private static let supported =
+        "A store is file:///dir, s3://bucket/prefix, gs://bucket/prefix, azblob://container/prefix, sftp://host/dir or "
+        + "webdavs://host/path."
+
+    /// The longest of ours has seven letters.
+    private static let schemeLengthMax = 12
 
     private static func split(_ text: String) -> (scheme: String, rest: Substring)? {
         guard let colon = text.firstIndex(of: ":"), text[colon...].hasPrefix("://") else { return nil }
         let scheme = text[..<colon]
-        guard !scheme.isEmpty, scheme.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else { return nil }
+        guard (1...schemeLengthMax).contains(scheme.utf8.count),
+            scheme.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber) })
+        else { return nil }
         return (scheme.lowercased(), text[colon...].dropFirst(3))
     }
 
@@ -71,6 +91,10 @@ extension StoreLocation: CustomStringConvertible {
         switch self {
         case .folder(let path): "file://" + PercentEncoding.path(path)
         case .bucket(let bucket): bucket.description
+        case .webDAV(let folder): folder.description
+        case .googleBucket(let bucket): bucket.description
+        case .server(let server): server.description
+        case .container(let container): container.description
         }
     }
 }

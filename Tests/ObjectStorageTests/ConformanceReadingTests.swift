@@ -117,7 +117,8 @@ import Testing
 
     @Test(arguments: TestedStore.allCases)
     func listIsCompleteOverManyPages(_ kind: TestedStore) async throws {
-        let count = 1003
+        // rclone, told to keep no folder in memory, reads all of `set` again for each look into it.
+        let count = [.rcloneSFTP, .webdav].contains(kind) ? 103 : 1003
         try await withTestedStore(kind) { tested async throws in
             try await tested.withStore { store async throws in
                 try await withThrowingTaskGroup(of: Void.self) { group in
@@ -148,7 +149,7 @@ import Testing
         }
     }
 
-    @Test(arguments: TestedStore.allCases)
+    @Test(arguments: TestedStore.allCases.filter(\.listsLeftovers))
     func leftoversAreFoundAndRemoved(_ kind: TestedStore) async throws {
         let (key, other) = (try Self.key("a/b/c"), try Self.key("a/x"))
         try await withTestedStore(kind) { tested async throws in
@@ -181,6 +182,11 @@ import Testing
                 switch tested.location {
                 case .folder(let path): "file://\(path)/none"
                 case .bucket: "s3://there-is-no-such-bucket/a"
+                case .webDAV: "\(tested.location)/none"
+                case .server(let server): server.urlBelow("/none")
+                case .container: "azblob://there-is-no-such-container/a"
+                case .googleBucket(let bucket):
+                    "gs://there-is-no-such-bucket/a?endpoint-url=\(bucket.endpointURL ?? "")"
                 }
             let nowhere = try StoreLocation(parsing: text)
             try await withObjectStore(nowhere, configuration: tested.configuration) { store async throws in
@@ -195,7 +201,8 @@ import Testing
                 #expect(await code { _ = try await store.list(under: .root) } == .noSuchStore)
                 #expect(await code { _ = try await store.stat(key) } == .noSuchStore)
                 #expect(await code { try await store.withObject(key) { _, _ in } } == .noSuchStore)
-                if kind == .folder { return }
+                // There the first backup makes it.
+                if [.folder, .webdav, .openSSH, .rcloneSFTP].contains(kind) { return }
                 #expect(await code { _ = try await store.create(key, [1]) } == .noSuchStore)
                 #expect(
                     await code { _ = try await store.stage(key, estimatedBytes: nil, from: chunked([1])) }

@@ -20,6 +20,8 @@ final class Interceptor: Sendable {
         case drop
         /// The first bytes of the body of the answer, and then the end.
         case cut(bodyBytes: Int)
+        /// The server does what it is asked, and its answer is made another.
+        case edit(@Sendable (_ answer: [UInt8]) -> [UInt8])
         /// Nothing, for ever.
         case stall
     }
@@ -44,7 +46,7 @@ final class Interceptor: Sendable {
     private let rule: Rule
     private let seen = Mutex<[(kind: Kind, request: SeenRequest)]>([])
 
-    fileprivate init(_ rule: @escaping Rule) {
+    init(_ rule: @escaping Rule) {
         self.rule = rule
     }
 
@@ -53,7 +55,7 @@ final class Interceptor: Sendable {
         seen.withLock { $0.filter { $0.kind == kind }.map(\.request) }
     }
 
-    fileprivate func serve(_ client: ByteChannel, _ index: Int, serverPort: Int) async throws {
+    func serve(_ client: ByteChannel, _ index: Int, serverPort: Int) async throws {
         while let request = try await client.readRequest(connection: index) {
             let kind = Kind(request)
             let count = seen.withLock { seen in
@@ -74,6 +76,7 @@ final class Interceptor: Sendable {
                 let answer = try await forward(request, serverPort)
                 let head = answer.firstRange(of: Array("\r\n\r\n".utf8))?.upperBound ?? 0
                 try await client.write(Array(answer.prefix(head + count)))
+            case .edit(let edit): try await client.write(edit(try await forward(request, serverPort)))
             case .stall: try await Task.sleep(for: .seconds(3600))
             }
             // The server closes the connection after each answer.
@@ -122,13 +125,18 @@ struct InterceptedStore: Sendable {
 }
 
 /// Opens a store on SeaweedFS whose requests pass a rule.
+/// - Parameters:
+///   - options: what the URL of the store says after its question mark.
+///   - isLocked: whether the bucket keeps versions and may hold locks.
 func withInterceptedStore<Result: Sendable>(
     _ rule: @escaping Interceptor.Rule,
+    options: String = "",
+    isLocked: Bool = false,
     configure: (inout StoreConfiguration) -> Void = { _ in },
     _ body: (InterceptedStore) async throws -> Result
 ) async throws -> Result {
     try await withSeaweedFS { service in
-        let bucket = try await service.makeBucket()
+        let bucket = try await service.makeBucket(isLocked: isLocked)
         let interceptor = Interceptor(rule)
         return try await withScriptedServer { client, index in
             try await interceptor.serve(client, index, serverPort: service.port)
@@ -139,8 +147,8 @@ func withInterceptedStore<Result: Sendable>(
             configuration.clock = .hasty
             configuration.logger.logLevel = .error
             configure(&configuration)
-            return try await withObjectStore(StoreLocation(parsing: "s3://\(bucket)"), configuration: configuration) {
-                store in
+            let location = try StoreLocation(parsing: "s3://\(bucket)" + (options.isEmpty ? "" : "?\(options)"))
+            return try await withObjectStore(location, configuration: configuration) { store in
                 try await body(
                     InterceptedStore(store: store, interceptor: interceptor, service: service, bucket: bucket)
                 )
@@ -159,6 +167,15 @@ enum S3Text {
         )
     }
 
+    /// An answer with as much of its body as that, and a length that fits.
+    static func shortened(_ answer: [UInt8], toBodyBytes count: Int) -> [UInt8] {
+        let end = answer.firstRange(of: Array("\r\n\r\n".utf8))?.upperBound ?? 0
+        let lines = String(decoding: answer[..<end], as: UTF8.self).split(separator: "\r\n")
+            .filter { !["content-length", "transfer-encoding"].contains($0.prefix { $0 != ":" }.lowercased()) }
+        let head = (lines + ["Content-Length: \(count)"]).joined(separator: "\r\n") + "\r\n\r\n"
+        return Array(head.utf8) + answer[end...].prefix(count)
+    }
+
     static func ok(_ body: String, headers: [String] = []) -> String {
         ScriptedHTTP.response("200 OK", headers: ["Connection: close"] + headers, body: body)
     }
@@ -172,13 +189,17 @@ struct ProxiedStore: Sendable {
     let bucket: String
 }
 
+/// A kind of store that no proxy can stand before.
+private struct NoBucket: Error {}
+
 /// Opens such a store. The witness does not go through the proxy.
 func withProxiedStore<Result: Sendable>(
+    on kind: TestedStore = .seaweed,
     noProgressSeconds: Int = 60,
     _ body: (ProxiedStore) async throws -> Result
 ) async throws -> Result {
-    try await withSeaweedFS { service in
-        let bucket = try await service.makeBucket()
+    try await withTestedStore(kind) { tested in
+        guard case .bucket(let service, let bucket, _) = tested.witness else { throw NoBucket() }
         return try await withFaultProxy(to: service.port) { proxy in
             var configuration = StoreConfiguration(environment: service.environment)
             configuration.endpointURL = proxy.url

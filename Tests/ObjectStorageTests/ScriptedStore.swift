@@ -20,10 +20,12 @@ enum ScriptedStore {
     }
 
     /// Opens the store; nobody really waits, and it is always the 24th of May 2013.
+    /// - Parameter options: what the URL of the store says after its question mark.
     @discardableResult
     static func withStore<Result: Sendable>(
         _ answer: @escaping @Sendable (SeenRequest, Int) async throws -> String,
         configure: (inout StoreConfiguration) -> Void = { _ in },
+        options: () -> String = { "" },
         _ body: (any ObjectStore, ScriptedHTTP, Waits) async throws -> Result
     ) async throws -> Result {
         try await withScriptedHTTP(answer) { server in
@@ -42,7 +44,8 @@ enum ScriptedStore {
             configuration.endpointURL = server.url
             configuration.logger.logLevel = .error
             configure(&configuration)
-            let location = try StoreLocation(parsing: "s3://bucket/pre")
+            let after = options()
+            let location = try StoreLocation(parsing: "s3://bucket/pre" + (after.isEmpty ? "" : "?\(after)"))
             return try await withObjectStore(location, configuration: configuration) { store in
                 try await body(store, server, waits)
             }

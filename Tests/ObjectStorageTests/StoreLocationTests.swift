@@ -38,7 +38,8 @@ import Testing
 
     @Test(arguments: [
         "", "backups", "/backups", "./a", "file:backups", "file://host/a", "file://", "file:///", "file:///a?b",
-        "file:///a#b", "file:///a%", "file:///a%00b", "://a", "ftp://host/a", "gs://bucket", "s3://", "s3:///a",
+        "file:///a#b", "file:///a%", "file:///a%00b", "://a", "ftp://host/a", "gs://", "gs://k:hush@b/a", "gs://b?x=y",
+        "gs://b/../c", "s3://", "s3:///a",
         "s3://..",
         "s3://a:b", "s3://key:hush@bucket/a", "s3://b/..", "s3://b/a/./c", "s3://b?region", "s3://b?region=",
         "s3://b?x=y",

@@ -15,11 +15,22 @@ enum TestedStore: String, CaseIterable, Sendable {
     case seaweed
     case rclone
     case moto
+    /// rclone, by WebDAV.
+    case webdav
+    case openSSH
+    case rcloneSFTP
+    /// The double of Azure.
+    case azure
+    /// The double of Google Cloud Storage.
+    case google
 
     /// Whether two writers of one key at one instant are told apart, always. SeaweedFS compares and then writes: of
     /// eight `PUT` with `If-Match` at once two were seen to succeed. A lease is confirmed before a commit for that
     /// reason too.
-    var isSafeInARace: Bool { self == .folder }
+    var isSafeInARace: Bool { [.folder, .azure, .google].contains(self) }
+
+    /// Whether uploads that nobody finished can be listed.
+    var listsLeftovers: Bool { self != .google }
 }
 
 /// A store, and a look at it that does not go through our code.
@@ -35,6 +46,8 @@ struct StoreWithWitness: Sendable {
     enum Witness: Sendable {
         case folder(URL)
         case bucket(S3Service, String, prefix: String)
+        case container(AzureService, String, prefix: String)
+        case google(GoogleStorageDouble, String, prefix: String)
     }
 
     func withStore<Result>(_ body: (any ObjectStore) async throws -> Result) async throws -> Result {
@@ -53,6 +66,12 @@ struct StoreWithWitness: Sendable {
         case .bucket(let service, let bucket, let prefix):
             let objects = try await service.objects(in: bucket, prefix: prefix)
             return Dictionary(uniqueKeysWithValues: objects.map { (String($0.key.dropFirst(prefix.count)), $0.bytes) })
+        case .container(let service, let container, let prefix):
+            let blobs = try await service.blobs(in: container, prefix: prefix)
+            return Dictionary(uniqueKeysWithValues: blobs.map { (String($0.name.dropFirst(prefix.count)), $0.bytes) })
+        case .google(let double, let bucket, let prefix):
+            let objects = try await double.objects(in: bucket).filter { $0.key.hasPrefix(prefix) }
+            return Dictionary(uniqueKeysWithValues: objects.map { (String($0.key.dropFirst(prefix.count)), $0.value) })
         }
     }
 
@@ -60,6 +79,8 @@ struct StoreWithWitness: Sendable {
     func unfinished() async throws -> Int {
         switch witness {
         case .folder(let root): return try Self.files(root).count { $0.contains("partial~") }
+        case .container(let service, let container, _): return try await service.unfinished(in: container).count
+        case .google(let double, let bucket, _): return try await double.uploads(in: bucket)
         case .bucket(let service, let bucket, _):
             do {
                 return try await service.uploads(in: bucket).count
@@ -92,6 +113,9 @@ struct StoreWithWitness: Sendable {
         switch witness {
         case .folder(let root): Array(try Data(contentsOf: root.appendingPathComponent(key.description)))
         case .bucket(let service, let bucket, let prefix): try await service.get(prefix + key.description, in: bucket)
+        case .container(let service, let container, let prefix):
+            try await service.get(prefix + key.description, in: container)
+        case .google(let double, let bucket, let prefix): try await double.get(prefix + key.description, in: bucket)
         }
     }
 
@@ -106,6 +130,9 @@ struct StoreWithWitness: Sendable {
             )
             try Data(bytes).write(to: file)
         case .bucket(let service, let bucket, let prefix): try await service.put(prefix + key, in: bucket, bytes)
+        case .container(let service, let container, let prefix):
+            try await service.put(prefix + key, in: container, bytes)
+        case .google(let double, let bucket, let prefix): try await double.put(prefix + key, in: bucket, bytes)
         }
     }
 
@@ -150,6 +177,27 @@ func withTestedStore<Result: Sendable>(
     case .seaweed: try await withSeaweedFS { try await body(bucket(kind, $0)) }
     case .rclone: try await withRcloneS3 { try await body(bucket(kind, $0)) }
     case .moto: try await withMoto { try await body(bucket(kind, $0)) }
+    case .webdav:
+        try await withTemporaryFolder { folder async throws in
+            try await withRcloneWebDAV(folder: folder) { service async throws in
+                let root = folder.appendingPathComponent("some/prefix")
+                try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
+                var configuration = StoreConfiguration(environment: service.environment)
+                configuration.clock = .hasty
+                configuration.logger.logLevel = .error
+                let store = StoreWithWitness(
+                    kind: kind,
+                    location: try StoreLocation(parsing: "webdav://127.0.0.1:\(service.port)/some/prefix"),
+                    configuration: configuration,
+                    witness: .folder(root)
+                )
+                return try await body(store)
+            }
+        }
+    case .openSSH: try await withOpenSSH { try await body(StoreWithWitness($0, kind)) }
+    case .rcloneSFTP: try await withRcloneSFTP { try await body(StoreWithWitness($0, kind)) }
+    case .azure: try await withAzure { try await body(.azure($0)) }
+    case .google: try await withGoogleStorage { try await body(.google($0)) }
     }
 }
 

@@ -86,7 +86,7 @@ import Testing
 
     @Test func whatTheStoreAsksForIsHonouredUpToTheLimit() {
         #expect(Backoff.wait(retry: 0, chance: 0, retryAfterSeconds: 7) == .seconds(7))
-        #expect(Backoff.wait(retry: 0, chance: 0, retryAfterSeconds: 9999) == .seconds(20))
+        #expect(Backoff.wait(retry: 0, chance: 0, retryAfterSeconds: 9999) == .seconds(60))
         #expect(Backoff.wait(retry: 5, chance: 0.5, retryAfterSeconds: 1) == .seconds(10))
         #expect(Backoff.wait(retry: 0, chance: 0, retryAfterSeconds: -3) == .zero)
     }
@@ -99,7 +99,7 @@ import Testing
         budget.giveBack(.max / 2)
         var left = 0
         while budget.take() { left += 1 }
-        #expect(left == RetryBudget.retriesMax)
+        #expect(left == 2)
     }
 }
 

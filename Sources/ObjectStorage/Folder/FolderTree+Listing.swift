@@ -31,7 +31,13 @@ extension FolderTree {
                 let status = try attempting(attempt, status(of: name, in: folder))
                 guard let status, status.kind == .file else { continue }
                 let handle = (components + [name]).joined(separator: "/")
-                found.append(.leftover(Leftover(key: key, handle: handle, startedAtSeconds: status.modifiedAtSeconds)))
+                let leftover = Leftover(
+                    key: key,
+                    handle: handle,
+                    startedAtSeconds: status.modifiedAtSeconds,
+                    bytes: status.bytes
+                )
+                found.append(.leftover(leftover))
             } else if let key = try? ObjectKey(components + [name]) {
                 // Gone since its name was read: then another run has removed it.
                 let status = try attempting(attempt, status(of: name, in: folder))
