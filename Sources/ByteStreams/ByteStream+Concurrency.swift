@@ -61,6 +61,31 @@ extension ByteStream {
         }
     }
 
+    /// Gives `body` a second stream of the chunks that `take` reads from the first, at most `depth` chunks behind it:
+    /// for two readers of bytes that come once.
+    ///
+    /// The second stream ends when `take` has returned, and throws what `take` throws. When `body` ends, however it
+    /// ends, `take` is cancelled and waited for.
+    nonisolated(nonsending) package func withTwin<Result>(
+        depth: Int,
+        taking take: @escaping @Sendable (ByteStream) async throws -> Void,
+        reading body: (ByteStream) async throws -> Result
+    ) async throws -> Result {
+        try await Self.withProducer(depth: depth) { handover in
+            let first = ByteStream {
+                guard let chunk = try await pull() else { return nil }
+                if !chunk.isEmpty {
+                    try await handover.waitForRoom()
+                    handover.put(chunk)
+                }
+                return chunk
+            }
+            try await take(first)
+        } reading: {
+            try await body($0)
+        }
+    }
+
     nonisolated(nonsending) private static func withProducer<Result>(
         depth: Int,
         producing produce: @escaping @Sendable (Handover) async throws -> Void,

@@ -5,6 +5,10 @@ import Failures
 import Logging
 import ObjectStorage
 
+/// Whether a run goes on without one of its leases: asked with the place of its seat among all, why it cannot be had,
+/// and whether it was held already and was lost.
+package typealias LeaseWaiver = @Sendable (_ seat: Int, _ failure: Failure, _ isHeld: Bool) -> Bool
+
 extension Catalog {
     /// Runs `body` while holding the lease of a subject in the store: no two runs of one subject work at the same
     /// time (F21).
@@ -29,22 +33,55 @@ extension Catalog {
         logger: Logger? = nil,
         _ body: @escaping @Sendable ([HeldLease]) async throws -> Result
     ) async throws -> Result {
-        var sighted: [SightedSeat] = []
-        for seat in seats { sighted.append(await SightedSeat(seat, logger: logger)) }
-        return try await withLeases(at: sighted, as: lease, timing: timing, holding: [], body)
+        try await withLeases(
+            at: seats,
+            as: lease,
+            timing: timing,
+            logger: logger,
+            waivedIf: { _, _, _ in false }
+        ) { held in
+            try await body(held.sorted { $0.key < $1.key }.map(\.value))
+        }
+    }
+
+    /// The same, where a run may go on without some of its leases. `body` gets those that are held, by the places of
+    /// their seats.
+    package static func withLeases<Result: Sendable>(
+        at seats: [any LeaseSeat],
+        as lease: Lease,
+        timing: LeaseTiming = LeaseTiming(),
+        logger: Logger? = nil,
+        waivedIf isWaived: @escaping LeaseWaiver,
+        _ body: @escaping @Sendable ([Int: HeldLease]) async throws -> Result
+    ) async throws -> Result {
+        let sighted = await withTaskGroup(of: SightedSeat.self) { group in
+            for (index, seat) in seats.enumerated() {
+                group.addTask { await SightedSeat(seat, at: index, logger: logger) }
+            }
+            return await group.reduce(into: []) { $0.append($1) }.sorted { $0.index < $1.index }
+        }
+        return try await withLeases(at: sighted[...], as: lease, timing: timing, isWaived, holding: [:], body)
     }
 
     private static func withLeases<Result: Sendable>(
-        at seats: [SightedSeat],
+        at seats: ArraySlice<SightedSeat>,
         as lease: Lease,
         timing: LeaseTiming,
-        holding held: [HeldLease],
-        _ body: @escaping @Sendable ([HeldLease]) async throws -> Result
+        _ isWaived: @escaping LeaseWaiver,
+        holding held: [Int: HeldLease],
+        _ body: @escaping @Sendable ([Int: HeldLease]) async throws -> Result
     ) async throws -> Result {
         guard let seat = seats.first else { return try await body(held) }
-        return try await withLease(at: seat, as: lease, timing: timing) { next in
-            let rest = Array(seats.dropFirst())
-            return try await withLeases(at: rest, as: lease, timing: timing, holding: held + [next], body)
+        let rest = seats.dropFirst()
+        let next: HeldLease
+        do {
+            next = try await LeaseTaking(lease, at: seat, timing).acquire()
+        } catch let failure as Failure where !Task.isCancelled && isWaived(seat.index, failure, false) {
+            return try await withLeases(at: rest, as: lease, timing: timing, isWaived, holding: held, body)
+        }
+        return try await holding(next, waivedIf: { isWaived(seat.index, $0, true) }) { next in
+            let all = held.merging([seat.index: next]) { $1 }
+            return try await withLeases(at: rest, as: lease, timing: timing, isWaived, holding: all, body)
         }
     }
 
@@ -68,9 +105,16 @@ extension Catalog {
         timing: LeaseTiming,
         _ body: @escaping @Sendable (HeldLease) async throws -> Result
     ) async throws -> Result {
-        let held = try await LeaseTaking(lease, at: seat, timing).acquire()
+        try await holding(try await LeaseTaking(lease, at: seat, timing).acquire(), waivedIf: { _ in false }, body)
+    }
+
+    private static func holding<Result: Sendable>(
+        _ held: HeldLease,
+        waivedIf isWaived: @escaping @Sendable (Failure) -> Bool,
+        _ body: @escaping @Sendable (HeldLease) async throws -> Result
+    ) async throws -> Result {
         do {
-            let result = try await run(body, renewing: held)
+            let result = try await run(body, renewing: held, waivedIf: isWaived)
             await withCancellationShield { await held.release() }
             return result
         } catch {
@@ -81,11 +125,16 @@ extension Catalog {
 
     private static func run<Result: Sendable>(
         _ body: @escaping @Sendable (HeldLease) async throws -> Result,
-        renewing held: HeldLease
+        renewing held: HeldLease,
+        waivedIf isWaived: @escaping @Sendable (Failure) -> Bool
     ) async throws -> Result {
         try await withThrowingTaskGroup(of: Result?.self) { group in
             group.addTask {
-                try await held.renewUntilLost()
+                do {
+                    try await held.renewUntilLost()
+                } catch let failure as Failure where !Task.isCancelled && isWaived(failure) {
+                    held.giveUp()
+                }
                 return nil
             }
             group.addTask { try await body(held) }
@@ -101,13 +150,16 @@ extension Catalog {
 /// A seat, and what was there when it was first looked at.
 private struct SightedSeat: Sendable {
     let seat: any LeaseSeat
+    /// Its place among all seats.
+    let index: Int
     let version: ObjectVersion?
     let at: ContinuousClock.Instant
     let logger: Logger?
 
     /// A seat that cannot be asked now is asked again when its lease is taken.
-    init(_ seat: any LeaseSeat, logger: Logger? = nil) async {
+    init(_ seat: any LeaseSeat, at index: Int = 0, logger: Logger? = nil) async {
         self.seat = seat
+        self.index = index
         self.logger = logger
         at = .now
         version = try? await seat.read()?.version
@@ -179,7 +231,7 @@ private struct LeaseTaking {
         }
         while ContinuousClock.now < deadline {
             try await Task.sleep(for: timing.interval)
-            guard let seated = try await seat.read() else { return nil }
+            guard let seated = try await seat.readAgainIfAbsent() else { return nil }
             if seated.version != first.version { throw locked(first.lease) }
         }
         return first.version
@@ -208,14 +260,18 @@ private struct LeaseTaking {
 
     /// Who holds it, for people.
     private static func holder(_ other: Lease?) -> String {
-        guard let other else { return "another run" }
-        // In a Lease of Kubernetes stands the pod, and no process.
-        let process = other.process.pid > 0 ? "process \(other.process.pid) on " : ""
-        return "\(other.purpose) by \(process)\(other.process.host) since \(other.acquiredAt)"
+        other?.summary ?? "another run"
     }
 
     private func locked(_ other: Lease?) -> Failure {
-        Failure(
+        if let other, other.holder == lease.holder, !lease.isShared {
+            return Failure(
+                .usage,
+                "take \(seat.place): this very run holds it already",
+                hint: "Two of the stores are one and the same. Name it once."
+            )
+        }
+        return Failure(
             .locked,
             "take \(seat.place): it is held by \(Self.holder(other))",
             hint: "Wait until that run has ended. A lease that nobody renews is taken over after a minute or two."

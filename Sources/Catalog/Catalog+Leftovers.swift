@@ -14,22 +14,45 @@ extension Catalog {
     /// - Returns: what was removed.
     @discardableResult
     package func removeLeftovers(of name: String, sparing id: BackupID? = nil, logger: Logger) async throws -> Sweep {
+        try await removeLeftovers(of: name, logger) { key, _ in key.components[1] == id?.text }
+    }
+
+    /// As above; the members that became visible of some sets stay, because the caller goes on with them. What is
+    /// staged of them nobody can go on with, and it is removed.
+    package func removeLeftovers(
+        of name: String,
+        keepingMembersOf ids: Set<BackupID>,
+        logger: Logger
+    ) async throws -> Sweep {
+        let kept = Set(ids.map(\.text))
+        return try await removeLeftovers(of: name, logger) { key, isStaged in
+            !isStaged && kept.contains(key.components[1])
+        }
+    }
+
+    /// - Parameter isSpared: asked for each key in a set, and whether it is of something staged.
+    private func removeLeftovers(
+        of name: String,
+        _ logger: Logger,
+        unless isSpared: (_ key: ObjectKey, _ isStaged: Bool) -> Bool
+    ) async throws -> Sweep {
         let folder = try KeyFolder([name])
         var sweep = Sweep()
         for leftover in try await staged(under: folder, logger)
-        where leftover.isOfSet && leftover.key.components[1] != id?.text {
+        where leftover.isOfSet && !isSpared(leftover.key, true) {
             sweep.removed += await attempt("unfinished upload of \(leftover.key)", logger) {
                 try await store.remove(leftover)
             }
         }
-        for key in try await uncommitted(under: folder) where key.components[1] != id?.text {
-            sweep.removed += await attempt("uncommitted object \(key)", logger) { try await store.remove(key) }
-            if let id = BackupID(key.components[1]) { sweep.ids.insert(id) }
+        for key in try await uncommitted(under: folder).map(\.key) where !isSpared(key, false) {
+            let removed = await attempt("uncommitted object \(key)", logger) { try await store.remove(key) }
+            sweep.removed += removed
+            if removed > 0, let id = BackupID(key.components[1]) { sweep.ids.insert(id) }
         }
         for leftover in try await staleLeases(of: name, logger) {
             sweep.removed += await attempt("unfinished \(leftover.key)", logger) { try await store.remove(leftover) }
         }
-        for key in try await oldRuns(of: name) {
+        for key in try await oldRuns(of: name).map(\.key) {
             sweep.removed += await attempt("record of an old Job \(key)", logger) { try await store.remove(key) }
         }
         return sweep
@@ -37,7 +60,7 @@ extension Catalog {
 
     /// How long what the pods of a Job agreed on is kept, in seconds: a pod that is started again after the set was
     /// committed must find out that there is nothing left to do.
-    private static let runSecondsMax: Int64 = 7 * 86400
+    static let runSecondsMax: Int64 = 7 * 86400
 
     /// How long a lease that is being written is left alone, in seconds: the holder renews it, and others try to take
     /// it, while this run looks.
@@ -51,11 +74,12 @@ extension Catalog {
             .filter { $0.key == key && $0.startedAtSeconds < limit }
     }
 
-    private func oldRuns(of name: String) async throws -> [ObjectKey] {
+    /// - Parameter name: the subject; `nil` for all.
+    func oldRuns(of name: String?) async throws -> [StoredObject] {
         do {
             let limit = Timestamp.now().secondsSince1970 - Self.runSecondsMax
-            return try await store.list(under: KeyFolder([IndexedRunStore.folderName, name]))
-                .filter { $0.modifiedAtSeconds < limit }.map(\.key)
+            return try await store.list(under: KeyFolder([IndexedRunStore.folderName] + (name.map { [$0] } ?? [])))
+                .filter { $0.modifiedAtSeconds < limit }
         } catch let failure as Failure where failure.code == .noSuchStore {
             return []
         }
@@ -70,12 +94,23 @@ extension Catalog {
             do {
                 let key = try Self.manifestKey(name: name, id: id)
                 guard try await store.stat(key) != nil else { continue }
+                // Not even all of its members may have been removed.
+                if let manifest = try? await manifest(name: name, id: id), try await holdsMembers(of: manifest) {
+                    continue
+                }
                 logger.warning("\(key) arrived after its members were removed: it is removed too")
                 try await store.remove(key)
             } catch {
                 logger.warning("could not look after the set \(name)/\(id), whose members were removed: \(error)")
             }
         }
+    }
+
+    /// Whether every member that a manifest names is there.
+    private func holdsMembers(of manifest: Manifest) async throws -> Bool {
+        for key in manifest.members.compactMap(\.stored?.key).compactMap(ObjectKey.init(parsing:))
+        where try await store.stat(key) == nil { return false }
+        return true
     }
 
     /// Removes members in the folder of a set that its manifest does not name: attempts of pods that died before they
@@ -98,28 +133,30 @@ extension Catalog {
         do {
             return try await store.leftovers(under: folder)
         } catch let failure as Failure where [.unsupported, .permissionDenied].contains(failure.code) {
-            logger.warning("cannot look for unfinished uploads of earlier runs: \(failure)")
+            // Where the provider cannot, nobody needs to do anything about it, every night.
+            let level: Logger.Level = failure.code == .unsupported ? .info : .warning
+            logger.log(level: level, "cannot look for unfinished uploads of earlier runs: \(failure)")
             return []
         }
     }
 
     /// Members of sets whose manifest is not there. The manifest is asked for once more, by its own key, before a set
     /// is called dead: a listing alone decides nothing that cannot be undone.
-    private func uncommitted(under folder: KeyFolder) async throws -> [ObjectKey] {
-        let keys: [ObjectKey]
+    func uncommitted(under folder: KeyFolder) async throws -> [StoredObject] {
+        let objects: [StoredObject]
         do {
-            keys = try await store.list(under: folder).map(\.key)
+            objects = try await store.list(under: folder)
         } catch let failure as Failure where failure.code == .noSuchStore {
             return []
         }
-        let committed = Set(keys.filter { $0.components.last == Self.manifestFileName }.map { $0.components[1] })
-        var dead: [ObjectKey] = []
-        for (id, members) in Dictionary(grouping: keys.filter(\.isMember), by: { $0.components[1] })
-        where !committed.contains(id) {
-            let manifest = try ObjectKey([members[0].components[0], id, Self.manifestFileName])
+        let committed = Set(objects.map(\.key).filter(Self.isManifest).map { $0.components.dropLast() })
+        let members = Dictionary(grouping: objects.filter(\.key.isMember)) { $0.key.components.dropLast() }
+        var dead: [StoredObject] = []
+        for (set, members) in members where !committed.contains(set) {
+            let manifest = try ObjectKey(Array(set) + [Self.manifestFileName])
             if try await store.stat(manifest) == nil { dead += members }
         }
-        return dead.sorted()
+        return dead.sorted { $0.key < $1.key }
     }
 
     private func attempt(_ what: String, _ logger: Logger, _ removal: () async throws -> Void) async -> Int {
@@ -155,7 +192,8 @@ extension Leftover {
 
 extension ObjectKey {
     /// Whether this program writes members under such a key.
-    fileprivate var isMember: Bool {
-        components.count == 3 && BackupID(components[1]) != nil && components[2].contains(".rdb")
+    var isMember: Bool {
+        components.count == 3 && !components[0].hasPrefix(".") && BackupID(components[1]) != nil
+            && components[2].contains(".rdb")
     }
 }

@@ -68,6 +68,15 @@ package struct Catalog: Sendable {
     /// The set of a subject with that id.
     /// - Throws: `.noSuchBackup`, `.corruptManifest`.
     package func manifest(name: String, id: BackupID) async throws -> Manifest {
+        try await storedManifest(name: name, id: id).manifest
+    }
+
+    /// As `manifest`, together with the bytes that the store holds of it.
+    /// - Throws: `.noSuchBackup`, `.corruptManifest`.
+    package func storedManifest(
+        name: String,
+        id: BackupID
+    ) async throws -> (manifest: Manifest, bytes: [UInt8]) {
         let key = try Self.manifestKey(name: name, id: id)
         let bytes: [UInt8]
         do {
@@ -86,7 +95,7 @@ package struct Catalog: Sendable {
                 "read \(key) in \(store.location): it says that it is \(manifest.name)/\(manifest.id)"
             )
         }
-        return manifest
+        return (manifest, bytes)
     }
 
     /// The key of a set's manifest.
@@ -94,7 +103,7 @@ package struct Catalog: Sendable {
         try ObjectKey([name, id.text, manifestFileName])
     }
 
-    private static func isManifest(_ key: ObjectKey) -> Bool {
+    static func isManifest(_ key: ObjectKey) -> Bool {
         key.components.count == 3 && key.components[2] == manifestFileName && BackupID(key.components[1]) != nil
             && !key.components[0].hasPrefix(".")
     }
@@ -124,12 +133,20 @@ extension Catalog {
 
     /// An id for a new set of a subject: newer than every other. Called under the lease of the subject.
     package func newID(for name: String, logger: Logger) async throws -> BackupID {
-        let existing: [BackupID]
+        Self.newID(after: try await idsInUse(of: name), logger: logger)
+    }
+
+    /// The same as `ids`, where a store that does not exist yet has none.
+    package func idsInUse(of name: String) async throws -> [BackupID] {
         do {
-            existing = try await ids(of: name)
+            return try await ids(of: name)
         } catch let failure as Failure where failure.code == .noSuchStore {
-            existing = []
+            return []
         }
+    }
+
+    /// An id that is newer than all of these.
+    package static func newID(after existing: [BackupID], logger: Logger) -> BackupID {
         let now = Timestamp.now()
         let id = BackupID.next(after: existing, now: now, suffix: .random(in: .min ... .max))
         if id.time > now {

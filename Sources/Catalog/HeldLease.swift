@@ -25,7 +25,14 @@ package final class HeldLease: Sendable {
         var renewedAt = ContinuousClock.now
         /// Whether the work that the lease is for has come to its end, and not only this run's part of it.
         var isOver = false
+        /// Whether it was lost, and the run went on without it.
+        var isGivenUp = false
+        /// Whether the seat is in trouble: then it is not asked for long.
+        var isInHurry = false
     }
+
+    /// How long giving the lease up may take at a seat that is in trouble.
+    private static let hurriedRelease = Duration.seconds(4)
 
     private let state: Mutex<State>
     private let seat: any LeaseSeat
@@ -42,7 +49,7 @@ package final class HeldLease: Sendable {
     package func confirm() async throws {
         let (lease, renewedAt) = state.withLock { ($0.lease, $0.renewedAt) }
         if seat.isAdvisory { return try await confirmNobodyElse() }
-        guard ContinuousClock.now - renewedAt < timing.lifetime, let seated = try await seat.read(),
+        guard ContinuousClock.now - renewedAt < timing.lifetime, let seated = try await seat.readAgainIfAbsent(),
             lease.isHeld(seated)
         else { throw lost(nil) }
     }
@@ -57,6 +64,16 @@ package final class HeldLease: Sendable {
     /// Says that the work is done: a lease that several runs share is given up by the one that finished it.
     package func end() {
         state.withLock { $0.isOver = true }
+    }
+
+    /// Leaves a lease that was lost alone: whoever has it now is to keep it.
+    func giveUp() {
+        state.withLock { $0.isGivenUp = true }
+    }
+
+    /// Says that the seat is in trouble: what cannot be given up soon runs out by itself.
+    package func hurry() {
+        state.withLock { $0.isInHurry = true }
     }
 
     /// Renews until it is cancelled, or until the lease is lost.
@@ -91,7 +108,18 @@ package final class HeldLease: Sendable {
 
     /// Gives the lease up, if it is still ours and nobody works on. What cannot be given up now runs out by itself.
     func release() async {
-        let (lease, isOver) = state.withLock { ($0.lease, $0.isOver) }
+        guard state.withLock({ $0.isInHurry }) else { return await releaseNow() }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.releaseNow() }
+            group.addTask { try? await Task.sleep(for: Self.hurriedRelease) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func releaseNow() async {
+        let (lease, isOver, isGivenUp) = state.withLock { ($0.lease, $0.isOver, $0.isGivenUp) }
+        if isGivenUp { return }
         // A renewal that was cancelled on its way may have made another version.
         guard isOver || !lease.isShared, let seated = try? await seat.read(), lease.isHeld(seated) else { return }
         try? await seat.release(seated.version)

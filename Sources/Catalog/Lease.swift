@@ -35,13 +35,23 @@ package struct Lease: Sendable, Hashable, Codable {
         return Lease(holder: sharedPrefix + job, purpose: purpose, process: process, acquiredAt: .now())
     }
 
+    /// Who holds it, for people.
+    package var summary: String {
+        // In a Lease of Kubernetes stands the pod, and no process.
+        let process = self.process.pid > 0 ? "process \(self.process.pid) on " : ""
+        return "\(purpose) by \(process)\(self.process.host) since \(acquiredAt)"
+    }
+
     /// The largest lease that is read, in bytes.
     package static let sizeBytesMax = 16 << 10
 
     /// The key of a subject's lease.
     package static func key(of name: String) throws -> ObjectKey {
-        try ObjectKey([".locks", name + ".json"])
+        try ObjectKey([folderName, name + suffix])
     }
+
+    static let folderName = ".locks"
+    static let suffix = ".json"
 
     func encoded() throws -> [UInt8] {
         let encoder = JSONEncoder()

@@ -77,3 +77,15 @@ package struct StoreLeaseSeat: LeaseSeat {
         try await store.remove(key)
     }
 }
+
+extension LeaseSeat {
+    /// Reads a lease that should be there: a store without conditional writes (SFTP) replaces it by taking it away,
+    /// and its own renewal must not look like its end.
+    func readAgainIfAbsent() async throws -> SeatedLease? {
+        for _ in 0..<3 {
+            if let seated = try await read() { return seated }
+            try await Task.sleep(for: .milliseconds(300))
+        }
+        return try await read()
+    }
+}

@@ -77,13 +77,19 @@ package struct SetWriter: Sendable {
         try await write(manifest, over: visible)
     }
 
-    /// Writes the manifest of members that are visible already, each committed by the pod that took it.
+    /// Writes the manifest of members that are visible already, each committed by the pod that took it, or by the run
+    /// that copies the set.
     ///
+    /// - Parameter bytes: the manifest as another store holds it; encoded anew when there are none.
     /// - Returns: `false` when the set exists already: another pod was faster.
     /// - Throws: `.locked` when a member is gone, or is not what its record says. Nothing is taken back: what is
     ///   there
     ///   belongs to the pods of the run, and to the next run when they are all dead.
-    package func conclude(_ manifest: Manifest, under leases: [HeldLease]) async throws -> Bool {
+    package func conclude(
+        _ manifest: Manifest,
+        as bytes: [UInt8]? = nil,
+        under leases: [HeldLease]
+    ) async throws -> Bool {
         for member in manifest.storedMembers {
             guard let stored = member.stored, let key = ObjectKey(parsing: stored.key),
                 try await store.stat(key)?.bytes == stored.bytes
@@ -91,14 +97,14 @@ package struct SetWriter: Sendable {
                 throw Failure(
                     .locked,
                     "commit \(name)/\(id) in \(store.location): the snapshot of \(member.member) is not there any more",
-                    hint: "Another run took over and removed it. Start the Job again when that run has ended."
+                    hint: "Another run took over and removed it. Run again when that run has ended."
                 )
             }
         }
         for lease in leases { try await lease.confirm() }
         do {
             let visible = manifest.storedMembers.compactMap { $0.stored.flatMap { ObjectKey(parsing: $0.key) } }
-            try await write(manifest, over: visible, takesBack: false)
+            try await write(manifest, as: bytes, over: visible, takesBack: false)
             return true
         } catch let failure as Failure where failure.code == .alreadyExists {
             return false
@@ -120,10 +126,15 @@ package struct SetWriter: Sendable {
         }
     }
 
-    private func write(_ manifest: Manifest, over visible: [ObjectKey], takesBack: Bool = true) async throws {
+    private func write(
+        _ manifest: Manifest,
+        as given: [UInt8]? = nil,
+        over visible: [ObjectKey],
+        takesBack: Bool = true
+    ) async throws {
         let key = try Catalog.manifestKey(name: name, id: id)
         do {
-            let bytes = try manifest.encoded()
+            let bytes = try given ?? manifest.encoded()
             _ = try Manifest(decoding: bytes)
             try await store.create(key, bytes)
         } catch {
@@ -164,7 +175,7 @@ package struct SetWriter: Sendable {
     }
 
     /// A listed backup must keep its members: they go only when the store says that there is no manifest.
-    private func takeBackUnlessCommitted(_ manifest: ObjectKey, _ visible: [ObjectKey]) async {
+    package func takeBackUnlessCommitted(_ manifest: ObjectKey, _ visible: [ObjectKey]) async {
         let isAbsent = await withCancellationShield { [store] in
             do {
                 return try await store.stat(manifest) == nil

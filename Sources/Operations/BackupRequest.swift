@@ -136,23 +136,24 @@ package struct BackupOutcome: Sendable {
     package let manifest: Manifest
     /// Members that were not asked, with the reason.
     package let omissions: [BackupPlan.Omission]
+    /// The stores that were asked for, in their order: each has the set, or dropped out.
+    package let stores: [Destination]
+
+    package init(manifest: Manifest, omissions: [BackupPlan.Omission], stores: [Destination] = []) {
+        self.manifest = manifest
+        self.omissions = omissions
+        self.stores = stores
+    }
+
+    /// Whether a member is missing from the set, or the set from a store.
+    package var isPartial: Bool { manifest.isPartial || stores.contains { $0.failure != nil } }
 }
 
 extension Failure {
     /// Of several failures the one that says most about why there is no backup at all: bytes that are corrupt before
     /// rights that are missing, those before a source that is not fit, and what may pass last.
     static func mostTelling(of failures: [Failure]) -> Failure {
-        func weight(_ code: Code) -> Int {
-            switch code {
-            case .corruptSnapshot, .truncated, .trailingBytes, .digestMismatch: 5
-            case .authenticationFailed, .permissionDenied, .tlsFailed, .configuration, .unsupported, .noSpace: 4
-            case .guardRefused: 3
-            case .replicaLinkDown, .replicaLagging, .memberLoading, .memberChanged, .saveFailed, .snapshotNotFresh: 2
-            case .unreachable, .timeout, .protocolViolation, .storeUnavailable: 1
-            default: 0
-            }
-        }
-        guard let worst = failures.max(by: { weight($0.code) < weight($1.code) }) else {
+        guard let worst = worst(of: failures) else {
             return Failure(.noFitMember, "find a member to back up: there is none")
         }
         guard failures.count > 1 else { return worst }
@@ -162,6 +163,23 @@ extension Failure {
             cause: worst,
             hint: worst.hint
         )
+    }
+
+    /// The one of several that says most; `nil` where there is none.
+    static func worst(of failures: [Failure]) -> Failure? {
+        func weight(_ code: Code) -> Int {
+            switch code {
+            case .corruptSnapshot, .truncated, .trailingBytes, .digestMismatch: 5
+            case .authenticationFailed, .permissionDenied, .tlsFailed, .configuration, .unsupported, .noSpace,
+                .noSuchStore, .inputOutput:
+                4
+            case .guardRefused, .locked: 3
+            case .replicaLinkDown, .replicaLagging, .memberLoading, .memberChanged, .saveFailed, .snapshotNotFresh: 2
+            case .unreachable, .timeout, .protocolViolation, .storeUnavailable: 1
+            default: 0
+            }
+        }
+        return failures.max { weight($0.code) < weight($1.code) }
     }
 }
 

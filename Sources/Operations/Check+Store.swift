@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ByteStreams
 import Catalog
 import Failures
 import ObjectStorage
@@ -8,16 +9,18 @@ extension Check {
     /// A difference between two clocks that is worth a word, in seconds; S3 refuses requests from 900 on.
     private static let clockSkewSecondsMax: Int64 = 60
 
-    /// Looks at a store: writes a small object, reads it back and removes it.
+    /// Looks at a store: writes a small object, reads it back and removes it; begins an upload and gives it up.
     package func run(_ store: any ObjectStore, suffix: UInt64) async -> [Finding] {
         let subject = store.location
         do {
-            let key = try ObjectKey([".locks", "check-\(String(suffix, radix: 16)).json"])
+            let name = "check-\(String(suffix, radix: 16)).json"
+            let key = try ObjectKey([".locks", name])
             let bytes = Array("{}".utf8)
             let object = try await store.create(key, bytes)
             var findings = [Finding(subject, "write", .good, "an object can be written")]
             findings.append(await reading(key, bytes, store))
             findings.append(await removing(key, store))
+            findings.append(await uploading(try ObjectKey([name]), bytes, store))
             findings.append(Self.clock(subject, object, now: .now()))
             findings.append(await listing(store))
             return findings
@@ -51,6 +54,18 @@ extension Check {
                 "\(Failure(wrapping: error, attempting: "remove \(key)"))",
                 hint: "A backup works without this right, but cannot clean up after a run that was killed."
             )
+        }
+    }
+
+    /// What a member of a backup begins with, and with it all that the URL of the store says of new objects: tags, a
+    /// lock, a storage class. It is given up again, so that nothing becomes visible and nothing is locked.
+    private func uploading(_ key: ObjectKey, _ bytes: [UInt8], _ store: any ObjectStore) async -> Finding {
+        do {
+            let staged = try await store.stage(key, estimatedBytes: nil, from: ByteStream([bytes]))
+            await staged.discard()
+            return Finding(store.location, "upload", .good, "an upload can be begun and given up")
+        } catch {
+            return Finding(store.location, "upload", failed: Failure(wrapping: error, attempting: "upload \(key)"))
         }
     }
 

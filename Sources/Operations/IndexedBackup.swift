@@ -48,6 +48,7 @@ package struct IndexedBackup: Sendable {
     private let request: BackupRequest
     private let part: Part
     private let catalog: Catalog
+    private let spool: Spool?
     private let meter: ProgressMeter
     private let logger: Logger
 
@@ -55,12 +56,14 @@ package struct IndexedBackup: Sendable {
         _ request: BackupRequest,
         part: Part,
         into catalog: Catalog,
+        spool: Spool? = nil,
         meter: ProgressMeter,
         logger: Logger
     ) {
         self.request = request
         self.part = part
         self.catalog = catalog
+        self.spool = spool
         self.meter = meter
         self.logger = logger
     }
@@ -154,7 +157,13 @@ extension IndexedBackup {
         // A turn is known by its first candidate: no member is in two.
         let numbers = Dictionary(uniqueKeysWithValues: mine.map { ($0.members.first ?? "", $0.number) })
         let writer = writer(of: run)
-        let round = SnapshotRound(request: request, writer: writer, meter: meter, logger: logger)
+        let writers = SetWriters(
+            name: run.name,
+            id: run.id,
+            destinations: Destinations([catalog.store], spool: spool, logger: logger),
+            isShared: true
+        )
+        let round = SnapshotRound(request: request, writers: writers, meter: meter, logger: logger)
         @Sendable func record(_ turn: BackupPlan.Turn, _ members: [Manifest.Member]) -> IndexedRun.Record {
             guard let name = turn.candidates.first?.member.name, let number = numbers[name] else {
                 preconditionFailure("only turns of this pod are taken")
@@ -166,8 +175,10 @@ extension IndexedBackup {
                 standBys: standBys.map { .init(member: $0.member, reason: $0.reason) }
             )
         }
-        let outcomes = try await round.run(turns) { turn, member, object in
-            try await keep(object, record(turn, [member]), writer) { try await runs.settle($0, of: run) }
+        let outcomes = try await round.run(turns) { turn, member, staged in
+            try await keep(staged.copies[0].object, record(turn, [member]), writer) {
+                try await runs.settle($0, of: run)
+            }
         }
         for outcome in outcomes where !outcome.isKept {
             _ = try await runs.settle(record(outcome.turn, outcome.members), of: run)

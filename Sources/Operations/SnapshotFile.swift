@@ -49,7 +49,7 @@ func withSnapshotFile<Result: Sendable>(
 private let readSizeBytes = 1 << 20
 
 /// A blocking call, away from the threads of Swift's concurrency.
-private func offPool<Value: Sendable>(_ call: @escaping @Sendable () throws -> Value) async throws -> Value {
+func offPool<Value: Sendable>(_ call: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await NIOThreadPool.singleton.runIfActive(call)
 }
 

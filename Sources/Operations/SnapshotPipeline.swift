@@ -11,7 +11,7 @@ import Synchronization
 
 /// The one line that every snapshot runs through, in either direction; every byte is seen by all of its stages.
 ///
-///     record    server ─▶ SHA-256 ═▶ scanner ═▶ compression ─▶ SHA-256 ─▶ store (staged)
+///     record    server ─▶ SHA-256 ═▶ scanner ═▶ compression ─▶ SHA-256 ─▶ every store (staged)
 ///     replay    store ─▶ SHA-256 ═▶ decompression ─▶ SHA-256 ═▶ scanner ─▶ reader
 ///
 /// The stages at either side of a ═▶ run in tasks of their own, a few chunks apart: memory is bounded by constants.
@@ -19,15 +19,15 @@ package enum SnapshotPipeline {
     /// How many chunks a task may be ahead of the next one.
     package static let chunksAhead = 4
 
-    /// A snapshot that is staged in the store, and proven.
+    /// A snapshot that is staged, and proven.
     struct Recorded: Sendable {
         let proof: SnapshotProof
-        let staged: any StagedObject
+        let staged: StagedCopies
         /// The SHA-256 of the stored bytes.
         let storedSHA256: String
     }
 
-    /// Streams a snapshot into the store. Nothing of it is visible there yet.
+    /// Streams a snapshot into one store or several. Nothing of it is visible there yet.
     ///
     /// - Parameters:
     ///   - subject: whose snapshot it is, for messages: `the snapshot of redis-1`.
@@ -42,7 +42,7 @@ package enum SnapshotPipeline {
         at level: RDBLevel,
         with compression: CompressionChoice,
         progress: ProgressMeter.Step,
-        stage: @Sendable (ByteStream) async throws -> any StagedObject
+        stage: @Sendable (ByteStream) async throws -> StagedCopies
     ) async throws -> Recorded {
         let prover = SnapshotProver(subject, level: level)
         let storedDigest = Mutex(SHA256Digest())

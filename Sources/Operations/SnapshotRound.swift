@@ -9,7 +9,7 @@ import ObjectStorage
 /// that gives a proven one.
 struct SnapshotRound: Sendable {
     let request: BackupRequest
-    let writer: SetWriter
+    let writers: SetWriters
     let meter: ProgressMeter
     let logger: Logger
 
@@ -37,7 +37,7 @@ struct SnapshotRound: Sendable {
     /// - Throws: a failure that would meet every member; what `keep` was given by then stays with its owner.
     func run(
         _ turns: [BackupPlan.Turn],
-        keep: @escaping @Sendable (BackupPlan.Turn, Manifest.Member, any StagedObject) async throws -> Void
+        keep: @escaping @Sendable (BackupPlan.Turn, Manifest.Member, StagedCopies) async throws -> Void
     ) async throws -> [Outcome] {
         try await withThrowingTaskGroup(of: Ended.self) { group in
             var schedule = ForkSchedule(turns, parallel: request.parallel)
@@ -63,7 +63,9 @@ struct SnapshotRound: Sendable {
             while let ended = try await group.next() {
                 schedule.ended(ended.attempt, succeeded: ended.member != nil)
                 record(ended, in: &outcomes)
-                if fatal == nil, let failure = ended.failure, Task.isCancelled || failure.code.stopsTheRun {
+                if fatal == nil, let failure = ended.failure,
+                    Task.isCancelled || failure.code.stopsTheRun || writers.destinations.remaining.isEmpty
+                {
                     fatal = failure
                     group.cancelAll()
                 }
@@ -92,12 +94,13 @@ struct SnapshotRound: Sendable {
         of turn: BackupPlan.Turn,
         after failures: [Failure],
         isOneOfMany: Bool,
-        _ keep: @Sendable (BackupPlan.Turn, Manifest.Member, any StagedObject) async throws -> Void
+        _ keep: @Sendable (BackupPlan.Turn, Manifest.Member, StagedCopies) async throws -> Void
     ) async -> Ended {
         let candidate = turn.candidates[attempt.candidate]
         let name = candidate.member.name
         do {
             if let failure = candidate.failure { throw failure }
+            try writers.destinations.requireOne()
             let watch = watchOver(candidate)
             let taken = try await watch.watching { try await snapshot(of: candidate) }
             var member = taken.member
@@ -141,10 +144,8 @@ struct SnapshotRound: Sendable {
                 with: request.compression,
                 progress: step
             ) { chunks in
-                try await writer.stage(
-                    member: name,
-                    suffix: ".rdb" + request.compression.fileSuffix,
-                    estimatedBytes: expected,
+                try await writers.stage(
+                    .init(member: name, suffix: ".rdb" + request.compression.fileSuffix, estimatedBytes: expected),
                     from: chunks
                 )
             }
@@ -166,7 +167,7 @@ struct SnapshotRound: Sendable {
 
     private struct Staged: Sendable {
         let member: Manifest.Member
-        let staged: any StagedObject
+        let staged: StagedCopies
     }
 }
 

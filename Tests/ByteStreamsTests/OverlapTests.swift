@@ -39,6 +39,45 @@ import Testing
         #expect(read.quietly { $0 } == [[1], [2]])
     }
 
+    @Test(arguments: [1, 4])
+    func aTwinHasTheSameChunksAndTheyAreReadOnce(depth: Int) async throws {
+        let chunks = (0..<500).map { [UInt8($0 & 255), UInt8($0 >> 8)] }
+        let taken = Monitor([[UInt8]]())
+        let read = try await ByteStream(chunks).withTwin(depth: depth) { first in
+            for try await chunk in first { taken.change { $0.append(chunk) } }
+        } reading: {
+            try await $0.chunks()
+        }
+        #expect(read == chunks)
+        #expect(taken.quietly { $0 } == chunks)
+    }
+
+    @Test func aTwinThrowsWhatTheFirstReaderThrows() async throws {
+        let failure = await #expect(throws: Failure.self) {
+            try await ByteStream([[1], [2], [3]]).withTwin(depth: 8) { first in
+                for try await chunk in first where chunk == [2] { throw Failure(.noSpace, "the disk is full") }
+            } reading: {
+                _ = try await $0.chunks()
+            }
+        }
+        #expect(failure?.code == .noSpace)
+    }
+
+    @Test func aTwinThatThrowsEndsTheFirstReader() async throws {
+        let source = Counted()
+        let failure = await #expect(throws: Failure.self) {
+            try await source.stream.withTwin(depth: 2) { first in
+                for try await _ in first {}
+            } reading: { twin in
+                var iterator = twin.makeAsyncIterator()
+                _ = try await iterator.next()
+                throw Failure(.digestMismatch, "a byte rotted")
+            } as Void
+        }
+        #expect(failure?.code == .digestMismatch)
+        #expect(source.isWaiting.quietly { $0 } == false)
+    }
+
     @Test func whatTheReaderThrowsEndsTheProducer() async throws {
         let source = Counted()
         let failure = await #expect(throws: Failure.self) {

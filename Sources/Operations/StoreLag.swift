@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteStreams
+import Logging
+import Synchronization
+
+/// Notices a store that keeps the server waiting, and says that there is a spool.
+final class StoreLag: Sendable {
+    /// What is said of a store that takes so long in all, and more than half of the time.
+    private static let limit = Duration.seconds(15)
+
+    private struct State: Sendable {
+        /// How long the store was busy with what it had, and how long it waited for more.
+        var busy: Duration = .zero
+        var idle: Duration = .zero
+        var busySince: ContinuousClock.Instant?
+        var isSaid = false
+    }
+
+    private let state = Mutex(State())
+    private let subject: String
+    private let logger: Logger
+
+    /// - Parameter subject: whose bytes go where, for the log.
+    init(of subject: String, logger: Logger) {
+        self.subject = subject
+        self.logger = logger
+    }
+
+    /// The same chunks. Each time the store asks for the next one, it is seen how long it took for the one before.
+    func watching(_ chunks: ByteStream) -> ByteStream {
+        let chunks = Mutex(chunks.makeAsyncIterator())
+        return ByteStream {
+            let asked = ContinuousClock.now
+            self.asks(at: asked)
+            var source = chunks.withLock { $0 }
+            let chunk = try await source.next()
+            chunks.withLock { [source] in $0 = source }
+            self.gets(at: .now, waitedSince: asked)
+            return chunk
+        }
+    }
+
+    private func asks(at now: ContinuousClock.Instant) {
+        let busy = state.withLock { state -> Duration? in
+            if let since = state.busySince { state.busy += now - since }
+            guard !state.isSaid, state.busy >= Self.limit, state.busy > state.idle else { return nil }
+            state.isSaid = true
+            return state.busy
+        }
+        guard let busy else { return }
+        logger.warning(
+            """
+            \(subject): the store is slower than the server, and has kept it waiting for \
+            \(ReadableAmount.seconds(busy / .seconds(1))); with --spool DIR the server need not wait
+            """
+        )
+    }
+
+    private func gets(at now: ContinuousClock.Instant, waitedSince asked: ContinuousClock.Instant) {
+        state.withLock { state in
+            state.idle += now - asked
+            state.busySince = now
+        }
+    }
+}
