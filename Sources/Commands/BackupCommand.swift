@@ -21,12 +21,19 @@ struct BackupCommand: RunnableCommand {
         abstract: "Take a backup set: a proven snapshot of every member.",
         discussion: """
             Each member is asked for a BGSAVE, and its snapshot is proven while it streams. Only proven snapshots are \
-            committed. Exit code 3: some members failed, the rest is committed. Anything else but 0: nothing is.
+            committed. Exit code 3: some members failed, or some stores, and the rest is committed. Anything else but \
+            0: nothing is.
             """
     )
 
-    @Option(help: ArgumentHelp("Store to write to: file:///dir or s3://bucket/prefix.", valueName: "url"))
-    var to: String
+    @Option(
+        help: ArgumentHelp(
+            "Store to write to: file://, s3://, azblob://, gs://, sftp:// or webdavs://. Repeatable: every store gets "
+                + "the same set.",
+            valueName: "url"
+        )
+    )
+    var to: [String] = []
 
     @Option(help: "Subject of the backup. Otherwise <namespace>.<statefulset>, or the host of the first endpoint.")
     var name: String?
@@ -58,9 +65,16 @@ struct BackupCommand: RunnableCommand {
     @OptionGroup(title: "Fitness of a member") var fitness: FitnessOptions
     @OptionGroup(title: "Servers") var servers: ServerOptions
     @OptionGroup(title: "Store") var store: StoreOptions
+    @OptionGroup(title: "Spool") var spool: SpoolOptions
     @OptionGroup(title: "Output") var outputs: OutputOptions
 
     func validate() throws {
+        if to.isEmpty {
+            throw ValidationError("name the store: --to file:///dir, s3://bucket/prefix or another (docs/stores.md)")
+        }
+        if to.count > 1, part.shardCount != nil {
+            throw ValidationError("--shard-count takes one store: the pods of the Job agree on their plan there")
+        }
         if servers.isEmpty {
             throw ValidationError("name the members: --endpoint redis://host:port, or --statefulset")
         }
@@ -85,6 +99,7 @@ struct BackupCommand: RunnableCommand {
 
     func execute() async throws -> ExitCode {
         let session = outputs.session()
+        try store.requireDistinct(to)
         let part = try part.part(session.environment)
         let compression = try compression.choice()
         let factory = MemberFactory(servers: servers, fitness: fitness, method: source, dataDirectory: dataDir)
@@ -92,10 +107,14 @@ struct BackupCommand: RunnableCommand {
             try await telling.telling(of: found, session) {
                 var request = request(found, compression, session)
                 request.leaseSeats = await telling.leaseSeats(found, session)
-                return try await store.withStore(at: to, session) { [request] store in
-                    let catalog = Catalog(store: store)
-                    guard let part else { return try await run(request, into: catalog, session) }
-                    return try await run(part, of: request, into: catalog, session)
+                return try await store.withStores(at: to, session) { [request] stores in
+                    try await spool.withSpool(session) { spool in
+                        guard let part else {
+                            let destinations = Destinations(stores, spool: spool, logger: session.logger)
+                            return try await run(request, into: destinations, session)
+                        }
+                        return try await run(part, of: request, into: Catalog(store: stores[0]), spool, session)
+                    }
                 }
             }
         }
@@ -125,21 +144,33 @@ struct BackupCommand: RunnableCommand {
         )
     }
 
-    private func run(_ request: BackupRequest, into catalog: Catalog, _ session: Session) async throws -> RunVerdict {
-        let backup = Backup(request, into: catalog, meter: session.meter, logger: session.logger)
+    private func run(
+        _ request: BackupRequest,
+        into destinations: Destinations,
+        _ session: Session
+    ) async throws -> RunVerdict {
+        let backup = Backup(request, into: destinations, meter: session.meter, logger: session.logger)
         let outcome = try await session.progress.show { try await backup.run() }
         let text = BackupText(outcome)
-        try session.result(text.text, outcome.manifest, verdict: text.verdict)
-        return RunVerdict(code: outcome.manifest.isPartial ? .partial : .done, committed: text.verdict)
+        try session.result(text.text, BackupDocument(outcome), verdict: text.verdict)
+        return RunVerdict(code: outcome.isPartial ? .partial : .done, committed: text.verdict)
     }
 
     private func run(
         _ part: IndexedBackup.Part,
         of request: BackupRequest,
         into catalog: Catalog,
+        _ spool: Spool?,
         _ session: Session
     ) async throws -> RunVerdict {
-        let backup = IndexedBackup(request, part: part, into: catalog, meter: session.meter, logger: session.logger)
+        let backup = IndexedBackup(
+            request,
+            part: part,
+            into: catalog,
+            spool: spool,
+            meter: session.meter,
+            logger: session.logger
+        )
         let outcome = try await session.progress.show { try await backup.run() }
         let text = PartText(outcome, part, of: request.name)
         try session.result(text.text, text.document, verdict: text.verdict)

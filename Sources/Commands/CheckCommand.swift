@@ -13,13 +13,19 @@ struct CheckCommand: RunnableCommand {
         abstract: "Find out beforehand whether a backup would work here, with these rights.",
         discussion:
             """
-            Nothing is saved or changed; with --to, one small object is written to the store and removed again. With \
-            --config, a configuration is read as a server would read it, before a server does.
+            Nothing is saved or changed; with --to, one small object is written to the store and removed again, and \
+            an upload is begun and given up. With --config, a configuration is read as a server would read it, before \
+            a server does.
             """
     )
 
-    @Option(help: ArgumentHelp("Store to look at too: file:///dir or s3://bucket/prefix.", valueName: "url"))
-    var to: String?
+    @Option(
+        help: ArgumentHelp(
+            "Store to look at too: file://, s3://, azblob://, gs://, sftp:// or webdavs://. Repeatable.",
+            valueName: "url"
+        )
+    )
+    var to: [String] = []
 
     @Option(
         help: ArgumentHelp(
@@ -50,7 +56,7 @@ struct CheckCommand: RunnableCommand {
     @OptionGroup(title: "Output") var outputs: OutputOptions
 
     func validate() throws {
-        if servers.isEmpty && to == nil && config.isEmpty {
+        if servers.isEmpty && to.isEmpty && config.isEmpty {
             throw ValidationError("give an --endpoint, a store with --to, a file with --config, or several of them")
         }
         if (source == .volume) != (dataDir != nil) {
@@ -60,28 +66,30 @@ struct CheckCommand: RunnableCommand {
 
     func execute() async throws -> ExitCode {
         let session = outputs.session()
+        if to.count > 1 { try store.requireDistinct(to) }
         let check = Check(logger: session.logger)
         var findings: [Check.Finding] = []
         for path in config {
             findings += await Check.run(configuration: path, accepting: Set(acceptDirective.map { $0.lowercased() }))
         }
         findings += try await members(check, session)
-        if let to, let path = Self.missingFolder(to) {
-            findings.append(Check.Finding(missingFolder: path, of: to))
-        } else if let to {
-            do {
-                findings += try await store.withStore(at: to, session) { store in
-                    await check.run(store, suffix: .random(in: .min ... .max))
-                }
-            } catch let failure as Failure {
-                findings.append(Check.Finding(to, "store", failed: failure))
-            }
-        }
+        for url in to { findings += try await look(at: url, check, session) }
         let report = CheckReport(findings)
         try session.result(report.text, report)
         guard let code = findings.compactMap(\.code).first else { return .done }
         let count = findings.filter { $0.verdict == .bad }.count
         throw Failure(code, "check: \(count) of \(findings.count) findings stand in the way")
+    }
+
+    private func look(at url: String, _ check: Check, _ session: Session) async throws -> [Check.Finding] {
+        if let path = Self.missingFolder(url) { return [Check.Finding(missingFolder: path, of: url)] }
+        do {
+            return try await store.withStore(at: url, session) { store in
+                await check.run(store, suffix: .random(in: .min ... .max))
+            }
+        } catch let failure as Failure {
+            return [Check.Finding(url, "store", failed: failure)]
+        }
     }
 
     /// The folder of a store, if it is one and does not exist.

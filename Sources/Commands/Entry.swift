@@ -38,7 +38,7 @@ struct RootCommand: ParsableCommand {
         version: "redoubt \(redoubtVersion)",
         subcommands: [
             BackupCommand.self, ListCommand.self, ShowCommand.self, VerifyCommand.self, RestoreCommand.self,
-            DrillCommand.self, InspectCommand.self, CheckCommand.self,
+            DrillCommand.self, CopyCommand.self, PruneCommand.self, InspectCommand.self, CheckCommand.self,
         ]
     )
 }

@@ -8,14 +8,22 @@ struct ListCommand: RunnableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
         abstract: "Show the backups of a store, newest last.",
-        discussion: "Only complete backups are shown. One whose manifest cannot be read is reported, with exit code 4."
+        discussion: """
+            Only complete backups are shown. One whose manifest cannot be read is reported, with exit code 4. With \
+            --incomplete: what belongs to no backup, because the run that wrote it has not ended, or died.
+            """
     )
 
+    @Flag(help: "Show what belongs to no backup: unfinished uploads, temporary files, members without a manifest.")
+    var incomplete = false
+
+    @OptionGroup var uploads: UnfinishedOptions
     @OptionGroup var source: SourceStoreOptions
     @OptionGroup var outputs: OutputOptions
 
     func execute() async throws -> ExitCode {
         let session = outputs.session()
+        if incomplete { return try await listIncomplete(session) }
         let entries = try await source.store.withStore(at: source.from, session) { store in
             try await Catalog(store: store).entries(of: source.name)
         }
@@ -27,6 +35,47 @@ struct ListCommand: RunnableCommand {
             "read \(listing.damaged.count) of \(entries.count) manifests: \(damaged.message)",
             hint: "The other backups are whole. Nothing is restored from a set whose manifest cannot be read."
         )
+    }
+
+    private func listIncomplete(_ session: Session) async throws -> ExitCode {
+        let (remnants, listing) = try await source.store.withStore(at: source.from, session) { store in
+            let catalog = Catalog(store: store)
+            let remnants = try await catalog.remnants(of: source.name, looksForUnfinished: uploads.areLookedFor)
+            var listing = IncompleteListing(remnants)
+            try await listing.ask(catalog)
+            return (remnants, listing)
+        }
+        try session.result(listing.text, listing)
+        if let unlistable = remnants.unlistable { throw unlistable.withoutUploads }
+        return .done
+    }
+}
+
+/// What belongs to no backup.
+private struct IncompleteListing: Encodable {
+    private(set) var incomplete: [RemnantReport]
+    /// Why unfinished uploads could not be looked for.
+    let notLookedFor: Manifest.Problem?
+
+    init(_ remnants: Remnants) {
+        incomplete = remnants.found.map { RemnantReport($0) }
+        notLookedFor = remnants.unlistable.map { .init(code: $0.code.rawValue, message: $0.description) }
+    }
+
+    /// Asks who holds the leases of the subjects.
+    mutating func ask(_ catalog: Catalog) async throws {
+        for name in Set(incomplete.map(\.name)) {
+            guard let seated = try await catalog.holder(of: name) else { continue }
+            let holder = seated.lease?.summary ?? "another run"
+            for index in incomplete.indices where incomplete[index].name == name { incomplete[index].lease = holder }
+        }
+    }
+
+    var text: String {
+        var lines: [String] = []
+        if let notLookedFor { lines.append("unknown   \(notLookedFor.message) [\(notLookedFor.code)]") }
+        if incomplete.isEmpty { return (lines + ["nothing incomplete"]).joined(separator: "\n") }
+        return (lines + [RemnantReport.table(incomplete, last: "LEASE") { $0.lease ?? "free" }]).joined(separator: "\n")
     }
 }
 

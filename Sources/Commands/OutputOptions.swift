@@ -4,6 +4,7 @@ import ArgumentParser
 import Failures
 import FoundationEssentials
 import Logging
+import ObjectStorage
 import Operations
 
 /// How a result is written.
@@ -83,10 +84,13 @@ struct Session: Sendable {
     let logger: Logger
     let meter: ProgressMeter
     let progress: ProgressDisplay
+    /// What all stores of the run share.
+    let traffic = StoreTraffic()
 
     /// Environment variables whose values are never printed.
     static let secretVariables = [
         "REDISCLI_AUTH", "VALKEYCLI_AUTH", "REDIS_PASSWORD", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+        "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_CLIENT_SECRET",
     ]
 
     /// Writes the result: the text for people, or the document for programs.

@@ -30,6 +30,8 @@ struct StoreOptions: ParsableArguments, Sendable {
     )
     var storeInsecure = false
 
+    @OptionGroup var way: StoreWayOptions
+
     func validate() throws {
         if let partSize, !(5...5120).contains(partSize) {
             throw ValidationError("--part-size must be 5 to 5120 MiB")
@@ -37,8 +39,10 @@ struct StoreOptions: ParsableArguments, Sendable {
     }
 
     /// Opens the store at a location for the time of `body`.
+    /// - Parameter sharesMemory: whether other stores are written to at the same time.
     func withStore<Result: Sendable>(
         at url: String,
+        sharingMemory sharesMemory: Bool = false,
         _ session: Session,
         _ body: @Sendable (any ObjectStore) async throws -> Result
     ) async throws -> Result {
@@ -51,13 +55,21 @@ struct StoreOptions: ParsableArguments, Sendable {
         if s3PathStyle { configuration.pathStyle = true }
         configuration.partSizeBytes = partSize.map { $0 << 20 }
         configuration.insecureSkipVerify = storeInsecure
+        if sharesMemory { configuration.partsInFlight = max(1, configuration.partsInFlight / 2) }
+        way.apply(to: &configuration, session)
+        defer { way.tellRetries(session) }
         return try await withObjectStore(try StoreLocation(parsing: url), configuration: configuration, body)
     }
 }
 
 /// Where backups are read from.
 struct SourceStoreOptions: ParsableArguments, Sendable {
-    @Option(help: ArgumentHelp("Store to read from: file:///dir or s3://bucket/prefix.", valueName: "url"))
+    @Option(
+        help: ArgumentHelp(
+            "Store to read from: file://, s3://, azblob://, gs://, sftp:// or webdavs://.",
+            valueName: "url"
+        )
+    )
     var from: String
 
     @Option(

@@ -18,7 +18,12 @@ struct VerifyCommand: RunnableCommand {
     @Argument(help: "latest, an id, NAME/ID, or without --from the path of a file.")
     var backup: String?
 
-    @Option(help: ArgumentHelp("Store to read from: file:///dir or s3://bucket/prefix.", valueName: "url"))
+    @Option(
+        help: ArgumentHelp(
+            "Store to read from: file://, s3://, azblob://, gs://, sftp:// or webdavs://.",
+            valueName: "url"
+        )
+    )
     var from: String?
 
     @Option(help: "Subject of the backup, where the store holds several.")

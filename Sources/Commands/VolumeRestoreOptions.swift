@@ -170,6 +170,6 @@ extension StoreOptions {
         add("ca-bundle", caBundle)
         if s3PathStyle { arguments.append("--s3-path-style") }
         if storeInsecure { arguments.append("--store-insecure") }
-        return arguments
+        return arguments + way.arguments
     }
 }

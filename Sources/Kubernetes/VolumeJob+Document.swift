@@ -106,7 +106,7 @@ extension VolumeJob {
             "resources": program.own?.container["resources"] ?? Self.usualResources,
         ]
         container["imagePullPolicy"] = program.own?.container["imagePullPolicy"]
-        let environment = (program.own?.container["env"]?.elements ?? []).filter(Self.isPassedOn)
+        let environment = ownEnvironment
         if !environment.isEmpty { container["env"] = .array(environment) }
         let sources = (program.own?.container["envFrom"]?.elements ?? []) + program.environmentFrom.map(\.document)
         if !sources.isEmpty { container["envFrom"] = .array(sources) }
@@ -122,6 +122,35 @@ extension VolumeJob {
         guard let name = variable["name"]?.string else { return false }
         return !name.hasPrefix("REDOUBT_")
             && !["REDISCLI_AUTH", "VALKEYCLI_AUTH", "REDIS_PASSWORD", "REDIS_PASSWORD_FILE"].contains(name)
+    }
+
+    /// What EKS sets where a service account has a role, with a token that is not passed on.
+    private static let roleVariables: Set<String> = [
+        "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    ]
+
+    /// Our own variables, but those of a role whose token stays here: EKS sets them for the pods of the Job, if their
+    /// service account has a role, and only if they are not there yet.
+    private var ownEnvironment: [JSONValue] {
+        guard let own = program.own else { return [] }
+        let variables = (own.container["env"]?.elements ?? []).filter(Self.isPassedOn)
+        let tokens = (own.podSpec["volumes"]?.elements ?? []).filter(Self.isToken).compactMap { $0["name"]?.string }
+        let folders = (own.container["volumeMounts"]?.elements ?? []).filter { mount in
+            mount["name"]?.string.map { tokens.contains($0) } ?? false
+        }.compactMap { $0["mountPath"]?.string }
+        func isOfRole(_ variable: JSONValue) -> Bool {
+            variable["name"]?.string.map { Self.roleVariables.contains($0) } ?? false
+        }
+        let losesToken = variables.contains { variable in
+            guard isOfRole(variable), let file = variable["value"]?.string else { return false }
+            return folders.contains { file.hasPrefix("\($0)/") }
+        }
+        return losesToken ? variables.filter { !isOfRole($0) } : variables
+    }
+
+    private static func isToken(_ volume: JSONValue) -> Bool {
+        volume["projected"]?["sources"]?.elements.contains { $0["serviceAccountToken"] != nil } ?? false
     }
 
     // MARK: Its volumes
@@ -172,8 +201,7 @@ extension VolumeJob {
     private var ownVolumes: [MountedVolume] {
         guard let own = program.own else { return [] }
         return Self.mounted(own.container, own.podSpec, prefix: "own-") { source in
-            let isToken = source["projected"]?["sources"]?.elements.contains { $0["serviceAccountToken"] != nil }
-            return !(isToken ?? false) && source["persistentVolumeClaim"]?["claimName"]?.string != volume.claim
+            !Self.isToken(source) && source["persistentVolumeClaim"]?["claimName"]?.string != volume.claim
         }
     }
 

@@ -64,7 +64,8 @@ struct JobsTests {
 
     /// What Kubernetes puts in the place of `$(NAME)`.
     private static let variables = [
-        "STORE_URL": "s3://bucket/prefix", "POD_NAMESPACE": "prod", "MEMBER": "redis-1",
+        "STORE_URL": "s3://bucket/prefix", "SECOND_STORE_URL": "s3://second/prefix?profile=second",
+        "POD_NAMESPACE": "prod", "MEMBER": "redis-1",
         "JOB_UID": "2f6b1f0e-58a3-4b0e-9a3c-3c1b0f6f7d11",
     ]
 
@@ -77,9 +78,11 @@ struct JobsTests {
     @Test func everyFolderIsWhatKubernetesAndTheProgramUnderstand() async throws {
         let folders: [String: Folder] = try await Self.oracle(Self.jobs.path)
         let known = [
-            "all together", "app", "backup", "components/dns", "components/s3", "components/tls",
-            "components/volume-source", "drill", "indexed", "monitoring", "monitoring/operator", "redis", "restore",
-            "restore-cluster", "restore-running", "restore-set", "store", "verify",
+            "all together", "app", "backup", "components/azure", "components/dns", "components/gke",
+            "components/irsa", "components/pod-identity", "components/s3", "components/second-store",
+            "components/spool", "components/tls", "components/volume-source", "copy", "drill", "indexed",
+            "monitoring", "monitoring/operator", "redis", "restore", "restore-cluster", "restore-running",
+            "restore-set", "store", "verify",
         ]
         #expect(Set(known).subtracting(folders.keys).isEmpty)
         for (name, folder) in folders.sorted(by: { $0.key < $1.key }) {
@@ -94,7 +97,7 @@ struct JobsTests {
         Self.expectTheRights(of: folders)
         for name in [
             "redis", "backup", "restore", "restore-cluster", "restore-running", "restore-set", "verify", "drill",
-            "indexed",
+            "copy", "indexed",
         ] {
             #expect(folders[name]?.args.count == 1, "\(name)")
         }
@@ -103,12 +106,13 @@ struct JobsTests {
 
     /// Each purpose has its own rights, and those that need none have none.
     private static func expectTheRights(of folders: [String: Folder]) {
-        for name in ["backup", "indexed", "components/tls"] {
+        for name in ["backup", "indexed", "components/tls", "components/spool", "components/second-store"] {
             #expect(folders[name]?.rights == usedByBackup, "\(name)")
         }
         #expect(folders["restore-set"]?.rights == usedByRestoreSet)
         for name in [
-            "redis", "app", "restore", "restore-cluster", "restore-running", "verify", "drill", "components/dns",
+            "redis", "app", "restore", "restore-cluster", "restore-running", "verify", "drill", "copy",
+            "components/dns",
             "components/volume-source",
         ] {
             #expect(folders[name]?.rights.isEmpty == true, "\(name)")

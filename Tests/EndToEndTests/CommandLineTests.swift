@@ -174,6 +174,7 @@ struct CommandLineTests {
                 )
                 #expect(outcome.code == 7, "\(outcome.errors)")
                 #expect(outcome.output.contains("ACL SETUSER blind +psync"))
+                #expect(outcome.output.contains("an upload can be begun and given up"))
                 #expect(!outcome.output.contains(secret) && !outcome.errors.contains(secret))
                 let left = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
                 #expect(left.filter { !$0.hasPrefix(".locks") }.isEmpty)

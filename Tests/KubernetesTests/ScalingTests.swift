@@ -135,4 +135,43 @@ import Testing
             }
         }
     }
+
+    /// EKS sets the variables of a role for each pod, and not where they are already; the token of ours stays with us.
+    @Test func aJobGetsTheRoleOfItsOwnServiceAccount() async throws {
+        let pod = """
+            {"volumes": [{"name": "token", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}],
+             "containers": [{"name": "redoubt", "image": "redoubt:1",
+              "volumeMounts": [{"name": "token", "mountPath": "/aws"}], "env": [
+               {"name": "AWS_REGION", "value": "eu-west-1"}, {"name": "AWS_ROLE_ARN", "value": "arn"},
+               {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "FOLDER/token"}]}]}
+            """
+        for (folder, expected) in [
+            ("/aws", ["AWS_REGION"]),
+            ("/elsewhere", ["AWS_REGION", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"]),
+        ] {
+            try await withRedisAPI { api in
+                let spec = try TestJSON(parsing: pod.replacing("FOLDER", with: folder))
+                api.changePod("redis-0") { $0.set(spec, at: "spec") }
+                try await withClient(of: api) { client in
+                    var program = VolumeJob.Program(image: "redoubt:1", arguments: [])
+                    program.own = try await client.ownContainer(pod: "redis-0", namespace: "default")
+                    let job = VolumeJob(
+                        name: "restore-0",
+                        of: try await client.blueprint("redis", namespace: "default"),
+                        container: "redis",
+                        labels: ["of": "redis"],
+                        volume: VolumeJob.Volume(
+                            claim: "data-redis-0",
+                            mount: .init(claimTemplate: "data", path: "/data")
+                        ),
+                        program: program,
+                        secondsMax: 60
+                    )
+                    _ = try await client.createJob(job)
+                }
+                let container = api.jobs.first?["spec"]?["template"]?["spec"]?["containers"]?[0]
+                #expect(container?["env"]?.array?.compactMap { $0["name"]?.text } == expected)
+            }
+        }
+    }
 }

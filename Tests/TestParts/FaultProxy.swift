@@ -16,6 +16,9 @@ package final class FaultProxy: Sendable {
         case close(afterBytes: Int)
         /// Both sides see a reset (RST) after so many bytes.
         case reset(afterBytes: Int)
+        /// Both sides see a reset instead of what the other one says after so many bytes went to the server: a reply
+        /// that is lost. For bytes to the client.
+        case loseReply(afterBytesToServer: Int)
         /// Nothing more is forwarded after so many bytes; the connection stays open.
         case stall(afterBytes: Int)
         /// Each chunk waits so long.
@@ -159,6 +162,8 @@ extension FaultProxy {
             }
             for fault in faults(index, direction) {
                 switch fault {
+                case .loseReply(let limit) where bytesToServer(index) >= limit:
+                    try await breakWithReset(index, source, target)
                 case .flip(let position, let mask) where offset <= position && position < offset + bytes.count:
                     bytes[position - offset] ^= mask
                 case .delay(let milliseconds): try await Task.sleep(for: .milliseconds(milliseconds))
@@ -194,16 +199,12 @@ extension FaultProxy {
                     await target.close()
                     await source.close()
                     throw CancellationError()
-                case .reset(let limit) where offset >= limit:
-                    breakOff(index)
-                    await target.reset()
-                    await source.reset()
-                    throw CancellationError()
+                case .reset(let limit) where offset >= limit: try await breakWithReset(index, source, target)
                 case .stall(let limit) where offset >= limit: holds = true
                 case .close(let limit), .reset(let limit), .stall(let limit): room = min(room, limit - offset)
                 case .slices(let bytes): room = min(room, bytes)
                 case .bandwidth(let rate): room = min(room, max(1, rate / 20))
-                case .delay, .flip: break
+                case .delay, .flip, .loseReply: break
                 }
             }
             if !holds { return room }
@@ -215,6 +216,17 @@ extension FaultProxy {
         state.withLock { state in
             state.rules.filter { $0.direction == direction && $0.connections.contains(index) }.map(\.fault)
         }
+    }
+
+    private func bytesToServer(_ index: Int) -> Int {
+        state.withLock { state in state.records.first { $0.index == index }?.bytesToServer ?? 0 }
+    }
+
+    private func breakWithReset(_ index: Int, _ source: ByteChannel, _ target: ByteChannel) async throws {
+        breakOff(index)
+        await target.reset()
+        await source.reset()
+        throw CancellationError()
     }
 
     private func breakOff(_ index: Int) {

@@ -24,6 +24,8 @@ package enum Parts {
     package static func zstd() throws -> String { try installed("zstd") }
     package static func gzip() throws -> String { try installed("gzip") }
     package static func strace() throws -> String { try installed("strace") }
+    package static func sshd() throws -> String { try installed("sshd") }
+    package static func sshKeygen() throws -> String { try installed("ssh-keygen") }
     /// A library that, loaded before the others, resolves names by a hosts file of the caller's own.
     package static func hostsWrapper() throws -> String {
         let path = "/usr/lib/\(machine)-linux-gnu/libnss_wrapper.so"

@@ -26,35 +26,79 @@ package func withMoto<Value>(shared: Bool = true, _ body: (S3Service) async thro
     }
 }
 
-/// rclone serving a folder as S3: a bucket is a folder in it. With TLS material, over HTTPS.
+/// rclone serving a folder as S3: a bucket is a folder in it. With TLS material, over HTTPS; `asksWho`: only clients
+/// with a certificate of the same authority are let in.
 @discardableResult
 package func withRcloneS3<Value>(
     folder: URL? = nil,
     tls: TLSMaterial? = nil,
+    asksWho: Bool = false,
+    host: String = "127.0.0.1",
     _ body: (S3Service) async throws -> Value
 ) async throws -> Value {
     guard let folder else {
-        return try await withTemporaryFolder { try await withRcloneS3(folder: $0, tls: tls, body) }
+        return try await withTemporaryFolder {
+            try await withRcloneS3(folder: $0, tls: tls, asksWho: asksWho, host: host, body)
+        }
     }
-    return try await Slots.taking { try await serveS3(folder, tls, body) }
+    var options: [String] = []
+    if let tls { options += ["--cert", tls.serverCertificate, "--key", tls.serverKey] }
+    if let tls, asksWho { options += ["--client-ca", tls.authority] }
+    return try await Slots.taking { [options] in try await serveS3(folder, host, options, body) }
+}
+
+/// rclone that serves a folder by WebDAV, to one user.
+package struct WebDAVService: Sendable {
+    package let port: Int
+    package let user = "tests"
+    package let password = "tests/pass word+0123456789"
+    package let child: ChildProcess
+    let held: Port
+
+    /// What a program needs in its environment to use it.
+    package var environment: [String: String] { ["WEBDAV_USER": user, "WEBDAV_PASSWORD": password] }
+}
+
+/// Runs `rclone serve webdav` on a folder for as long as the scope lasts.
+@discardableResult
+package func withRcloneWebDAV<Value>(
+    folder: URL,
+    tls: TLSMaterial? = nil,
+    _ body: (WebDAVService) async throws -> Value
+) async throws -> Value {
+    try await Slots.taking {
+        let port = try Port()
+        var arguments = ["serve", "webdav", "--addr", "127.0.0.1:\(port.number)", "--config", "", folder.path]
+        if let tls { arguments += ["--cert", tls.serverCertificate, "--key", tls.serverKey] }
+        // The cache of folders would show what another way of changing them has removed.
+        arguments += ["--dir-cache-time", "0s"]
+        var environment = homeless(folder)
+        environment["RCLONE_USER"] = "tests"
+        environment["RCLONE_PASS"] = "tests/pass word+0123456789"
+        let child = try ChildProcess(try Parts.rclone(), arguments, environment: environment)
+        return try await ending({ await child.end(graceSeconds: 1) }) {
+            try await waitForListener(child, port)
+            return try await body(WebDAVService(port: port.number, child: child, held: port))
+        }
+    }
 }
 
 private func serveS3<Value>(
     _ folder: URL,
-    _ tls: TLSMaterial?,
+    _ host: String,
+    _ options: [String],
     _ body: (S3Service) async throws -> Value
 ) async throws -> Value {
     let port = try Port()
-    var arguments = [
-        "serve", "s3", "--addr", "127.0.0.1:\(port.number)", "--auth-key", "\(accessKey),\(secretKey)", "--config", "",
-        folder.path,
-    ]
-    if let tls { arguments += ["--cert", tls.serverCertificate, "--key", tls.serverKey] }
+    let shownHost = host.contains(":") ? "[\(host)]" : host
+    let arguments =
+        ["serve", "s3", "--addr", "\(shownHost):\(port.number)", "--auth-key", "\(accessKey),\(secretKey)"]
+        + ["--config", "", folder.path] + options
     let child = try ChildProcess(try Parts.rclone(), arguments, environment: homeless(folder))
     return try await ending({ await child.end(graceSeconds: 1) }) {
-        try await waitForListener(child, port)
-        let scheme = tls == nil ? "http" : "https"
-        return try await body(service(child, port, scheme: scheme))
+        try await waitForListener(child, port, host: host)
+        let scheme = options.isEmpty ? "http" : "https"
+        return try await body(service(child, port, scheme: scheme, host: shownHost))
     }
 }
 
@@ -63,9 +107,14 @@ private let secretKey = "tests/secret+key=0123456789"
 private let sharedSeaweedFS = Once { try await startSeaweedFS() }
 private let sharedMoto = Once { try await startMoto() }
 
-private func service(_ child: ChildProcess, _ port: Port, scheme: String = "http") -> S3Service {
+private func service(
+    _ child: ChildProcess,
+    _ port: Port,
+    scheme: String = "http",
+    host: String = "127.0.0.1"
+) -> S3Service {
     S3Service(
-        endpoint: "\(scheme)://127.0.0.1:\(port.number)",
+        endpoint: "\(scheme)://\(host):\(port.number)",
         accessKey: accessKey,
         secretKey: secretKey,
         child: child,
@@ -73,17 +122,17 @@ private func service(_ child: ChildProcess, _ port: Port, scheme: String = "http
     )
 }
 
-private func homeless(_ folder: URL) -> [String: String] {
+func homeless(_ folder: URL) -> [String: String] {
     // A limit for the garbage collector of Go, so that a few of these fit beside each other.
     ChildProcess.plainEnvironment.merging(["HOME": folder.path, "GOMEMLIMIT": "256MiB"]) { $1 }
 }
 
-private func waitForListener(_ child: ChildProcess, _ port: Port) async throws {
+func waitForListener(_ child: ChildProcess, _ port: Port, host: String = "127.0.0.1") async throws {
     try await eventually("\(child.name) to listen on port \(port.number)", withinSeconds: 60) {
         if let exit = child.exit {
             throw UnretryableError("\(child.name) ended (\(exit.status)):\n\(child.output.tail())")
         }
-        await (try ByteChannel.connect(port: port.number)).close()
+        await (try ByteChannel.connect(host: host, port: port.number)).close()
         return true
     }
 }
@@ -141,7 +190,7 @@ private func startSeaweedFS() async throws -> S3Service {
     }
 }
 
-private func orEnding<Value>(_ child: ChildProcess, _ body: () async throws -> Value) async throws -> Value {
+func orEnding<Value>(_ child: ChildProcess, _ body: () async throws -> Value) async throws -> Value {
     do { return try await body() } catch {
         await child.end(graceSeconds: 0)
         throw error

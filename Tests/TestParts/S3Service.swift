@@ -37,9 +37,12 @@ package struct S3Service: Sendable {
     }
 
     /// Makes a bucket that no other test has.
-    package func makeBucket(_ prefix: String = "bucket") async throws -> String {
+    /// - Parameter isLocked: whether it keeps versions and may hold locks.
+    package func makeBucket(_ prefix: String = "bucket", isLocked: Bool = false) async throws -> String {
         let name = "\(prefix)-\(UInt64.random(in: 0 ... .max))"
-        try await call("create_bucket", ["Bucket": .text(name)])
+        var parameters: [String: TestJSON] = ["Bucket": .text(name)]
+        if isLocked { parameters["ObjectLockEnabledForBucket"] = true }
+        try await call("create_bucket", parameters)
         return name
     }
 
@@ -106,55 +109,62 @@ package struct S3OracleError: Error, CustomStringConvertible {
 
 /// botocore in a Python process beside the tests, the second opinion about S3.
 package enum S3Oracle {
-    private struct Process {
-        let child: ChildProcess
-        let port: Int
-    }
+    private static let script = ScriptOracle("s3.py")
 
-    private static let shared = Once {
-        let child = try ChildProcess(Parts.python(), [try Parts.oracle("s3.py")])
-        let port = try await eventually("the S3 oracle to start") {
-            if child.exit != nil { throw UnretryableError("the S3 oracle ended:\n\(child.output.tail())") }
-            return Int(child.output.text.split(separator: "\n").first ?? "")
+    static func ask(_ request: TestJSON) async throws -> TestJSON { try await script.ask(request) }
+
+    /// A request that is to be signed.
+    package struct Unsigned: Sendable {
+        package var method: String
+        package var url: String
+        package var headers: [(name: String, value: String)]
+        package var bodySHA256: String
+        /// `20260102T030405Z`
+        package var time: String
+        package var accessKey: String
+        package var secretKey: String
+        package var sessionToken: String?
+        package var region: String
+        package var service: String
+
+        package init(
+            method: String,
+            url: String,
+            headers: [(name: String, value: String)],
+            bodySHA256: String,
+            time: String,
+            accessKey: String,
+            secretKey: String,
+            sessionToken: String? = nil,
+            region: String,
+            service: String
+        ) {
+            self.method = method
+            self.url = url
+            self.headers = headers
+            self.bodySHA256 = bodySHA256
+            self.time = time
+            self.accessKey = accessKey
+            self.secretKey = secretKey
+            self.sessionToken = sessionToken
+            self.region = region
+            self.service = service
         }
-        return Process(child: child, port: port)
     }
 
-    static func ask(_ request: TestJSON) async throws -> TestJSON {
-        let connection = try await ByteChannel.connect(port: try await shared.value().port)
-        return try await ending({ await connection.close() }) {
-            try await connection.write(Array(try JSONEncoder().encode(request)))
-            try await connection.closeWriting()
-            let reply = try JSONDecoder().decode(TestJSON.self, from: Data(try await connection.readToEnd()))
-            guard let error = reply["error"] else { return reply["result"] ?? .null }
-            throw S3OracleError(
-                code: error["code"]?.text ?? "",
-                status: error["status"]?.int ?? 0,
-                description: error["message"]?.text ?? ""
-            )
+    /// How botocore signs requests: the `Authorization` header of each, and the canonical request that it stands for.
+    package static func sign(_ requests: [Unsigned]) async throws -> [(authorization: String, canonical: String)] {
+        let list = requests.map { request in
+            TestJSON.object([
+                "method": .text(request.method), "url": .text(request.url),
+                "headers": .array(request.headers.map { .array([.text($0.name), .text($0.value)]) }),
+                "bodySHA256": .text(request.bodySHA256), "time": .text(request.time),
+                "accessKey": .text(request.accessKey), "secretKey": .text(request.secretKey),
+                "sessionToken": request.sessionToken.map { .text($0) } ?? .null, "region": .text(request.region),
+                "service": .text(request.service),
+            ])
         }
-    }
-
-    /// The headers that botocore's SigV4 for S3 adds to a request at a given time (`20260102T030405Z`).
-    package static func sign(
-        method: String,
-        url: String,
-        headers: [String: String] = [:],
-        bodySHA256: String,
-        time: String,
-        accessKey: String,
-        secretKey: String,
-        sessionToken: String? = nil,
-        region: String,
-        service: String = "s3"
-    ) async throws -> [String: String] {
-        var request: [String: TestJSON] = [
-            "do": "sign", "method": .text(method), "url": .text(url),
-            "headers": .object(headers.mapValues { .text($0) }),
-            "bodySHA256": .text(bodySHA256), "time": .text(time), "accessKey": .text(accessKey),
-            "secretKey": .text(secretKey), "region": .text(region), "service": .text(service),
-        ]
-        if let sessionToken { request["sessionToken"] = .text(sessionToken) }
-        return try await ask(.object(request)).object?.compactMapValues(\.text) ?? [:]
+        let signed = try await ask(.object(["do": "sign", "requests": .array(list)])).array ?? []
+        return signed.map { ($0["authorization"]?.text ?? "", $0["canonical"]?.text ?? "") }
     }
 }

@@ -13,6 +13,14 @@ package struct TLSMaterial: Sendable {
     package var serverKey: String { path("server.key") }
     package var clientCertificate: String { path("client.crt") }
     package var clientKey: String { path("client.key") }
+    /// The key of the server as curl pins one.
+    package func serverKeyPin() async throws -> String {
+        let openssl = try Parts.openssl()
+        let script = "\(openssl) pkey -in \"$1\" -pubout -outform der | \(openssl) dgst -sha256 -binary | base64"
+        let digest = try await run("/bin/sh", ["-euc", script, "sh", serverKey])
+        return "sha256//" + String(decoding: digest, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
     /// Another authority, which signed none of the others.
     package var otherAuthority: String { path("other.crt") }
 

@@ -25,7 +25,7 @@
 // Faults (FaultProxy.swift, ScriptedServer.swift)
 //     withFaultProxy(to: server.port) { proxy in
 //         proxy.add(.reset(afterBytes: 1000), .toClient, on: .only(2))
-//         // close, reset, stall, delay, bandwidth, slices, flip; on: .all, .only, .first, .from
+//         // close, reset, stall, loseReply, delay, bandwidth, slices, flip; on: .all, .only, .first, .from
 //         proxy.refuse(.first(2)); proxy.freeze(); proxy.clear(); proxy.resetAll()
 //         proxy.port, .connections, .bytesToServer, .bytesToClient
 //     }
@@ -41,7 +41,12 @@
 //         s3.endpoint, .accessKey, .secretKey, .region, .environment
 //         s3.objects(in: bucket), .keys(in:), .uploads(in:), .get, .put, .delete
 //         s3.call("head_object", ["Bucket": .text(bucket), "Key": "key"])["ContentLength"]?.int
-//     S3Oracle.sign(method:url:headers:bodySHA256:time:…)     // the headers of botocore's SigV4
+//     S3Oracle.sign([S3Oracle.Unsigned(…)])                   // botocore's SigV4, of many requests at once
+//
+// SFTP (SFTPServers.swift): OpenSSH lets in with a key, rclone with a password
+//     withOpenSSH { server in }, withRcloneSFTP { server in }
+//         server.url(port: proxy.port, below: "/none", options: ["key-file": path]), .environment, .folder
+//         server.material.userKey(.ed25519), .encryptedKey(.rsa), .strangeKey, .hostKeySHA256(.ecdsa)
 //
 // Kubernetes (KubernetesDouble.swift, KubernetesObjects.swift): plays an API server; its words are of a real 1.33
 //     withKubernetesAPI { api in                              // tls: material, clientAuthority: path

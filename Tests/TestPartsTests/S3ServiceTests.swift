@@ -32,17 +32,22 @@ import Testing
 
     /// The first example of "Signature Calculations: Transferring Payload in a Single Chunk" in the S3 API reference.
     @Test func oracleSignsThePublishedExample() async throws {
-        let headers = try await S3Oracle.sign(
-            method: "GET",
-            url: "https://examplebucket.s3.amazonaws.com/test.txt",
-            headers: ["Range": "bytes=0-9"],
-            bodySHA256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-            time: "20130524T000000Z",
-            accessKey: "AKIAIOSFODNN7EXAMPLE",
-            secretKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-            region: "us-east-1"
-        )
+        let signed = try await S3Oracle.sign([
+            S3Oracle.Unsigned(
+                method: "GET",
+                url: "https://examplebucket.s3.amazonaws.com/test.txt",
+                headers: [("Range", "bytes=0-9")],
+                bodySHA256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                time: "20130524T000000Z",
+                accessKey: "AKIAIOSFODNN7EXAMPLE",
+                secretKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+                sessionToken: nil,
+                region: "us-east-1",
+                service: "s3"
+            )
+        ])
         let signature = "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
-        #expect(headers["Authorization"]?.hasSuffix("Signature=\(signature)") == true)
+        #expect(signed.first?.authorization.hasSuffix("Signature=\(signature)") == true)
+        #expect(signed.first?.canonical.hasPrefix("GET\n/test.txt\n\n") == true)
     }
 }

@@ -29,13 +29,26 @@ COMPONENTS = {
     # jobs/redis has it already.
     "guard": ["redis"],
     "s3": [
+        "redis", "app", "backup", "verify", "drill", "copy", "restore", "restore-cluster", "restore-running", "restore-set", "indexed",
+    ],
+    "gke": [
         "redis", "app", "backup", "verify", "drill", "restore", "restore-cluster", "restore-running", "restore-set", "indexed",
     ],
     "dns": ["store", "backup"],
     "tls": ["store", "backup"],
     "volume-source": ["store", "backup"],
+    "spool": ["store", "backup", "indexed"],
+    "second-store": ["store", "backup"],
 }
-TOGETHER = [["dns", "tls", "s3"], ["volume-source", "s3"]]
+COMPONENTS["azure"] = COMPONENTS["s3"]
+COMPONENTS["irsa"] = COMPONENTS["pod-identity"] = [each for each in COMPONENTS["s3"] if each != "app"]
+# What a component needs below it.
+BELOW = {"irsa": ["s3"], "pod-identity": ["s3"]}
+TOGETHER = [["dns", "tls", "s3"], ["volume-source", "s3"], ["second-store", "spool"], ["s3", "spool"],
+            ["dns", "tls", "gke"]]
+
+# What the webhook of Workload Identity looks for on a ServiceAccount and on a pod.
+IDENTITY, USES_IDENTITY = "azure.workload.identity/client-id", "azure.workload.identity/use"
 
 POD_KINDS = {"Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"}
 
@@ -368,6 +381,10 @@ def reference_problems(document, documents, elsewhere):
     bound = {subject["name"] for each in documents if each["kind"] == "RoleBinding" for subject in each["subjects"]}
     if bool(spec.get("automountServiceAccountToken")) != (account in bound):
         yield f"its pods get a token and {account} has no rights, or the other way round"
+    has_identity = any(IDENTITY in (each["metadata"].get("annotations") or {}) for each in documents
+                       if (each["kind"], each["metadata"]["name"]) == ("ServiceAccount", account))
+    if has_identity != (pod_template(document)[0].get("labels", {}).get(USES_IDENTITY) == "true"):
+        yield f"its pods use an identity of Azure and {account} has none, or the other way round"
     if document["kind"] == "StatefulSet" and not has(documents, "Service", document["spec"]["serviceName"]):
         yield f"there is no Service {document['spec']['serviceName']}"
     for kind, name, optional in volume_sources(spec):
@@ -383,6 +400,25 @@ def reference_problems(document, documents, elsewhere):
             yield f"there is no {kind} {name}"
         elif key and not any(keys is None or key in keys for keys in known):
             yield f"the {kind} {name} has no {key}"
+
+
+def role_problems(documents, component):
+    """What is wrong where the pods have a role of AWS instead of keys."""
+    for document in documents:
+        name = name_of(document)
+        annotations = document["metadata"].get("annotations") or {}
+        if component == "irsa" and document["kind"] == "ServiceAccount":
+            if not re.fullmatch(r"arn:aws:iam::\d{12}:role/\S+", annotations.get("eks.amazonaws.com/role-arn", "")):
+                yield f"{name}: it has no role"
+        if component == "pod-identity" and document["kind"] == "NetworkPolicy":
+            if "redoubt" == document["metadata"]["labels"]["app.kubernetes.io/name"] and not any(
+                    {"ipBlock": {"cidr": "169.254.170.23/32"}} in rule.get("to", [])
+                    and {"protocol": "TCP", "port": 80} in rule.get("ports", []) for rule in document["spec"]["egress"]):
+                yield f"{name}: it cannot reach the agent of the node"
+        if document["kind"] in POD_KINDS:
+            for kind, secret, key, _ in environment_sources(pod_template(document)[1]):
+                if kind == "Secret" and key is None:
+                    yield f"{name}: the keys in the Secret {secret} would come before the role"
 
 
 # --- A folder
@@ -463,7 +499,8 @@ def judge(jobs):
         if component not in present or not bases:
             failures[f"components/{component}"] = "there is no such folder, or it is not known what it is for"
         elif component != "guard":
-            attempt(f"components/{component}", lambda each=component, on=bases: build_together(jobs, on, [each]))
+            names = BELOW.get(component, []) + [component]
+            attempt(f"components/{component}", lambda these=names, on=bases: build_together(jobs, on, these))
     for names in TOGETHER:
         bases = ["redis", "backup"] if "store" not in COMPONENTS[names[0]] else ["store", "backup"]
         attempt("components/" + "+".join(names), lambda on=bases, these=names: build_together(jobs, on, these))
@@ -472,6 +509,10 @@ def judge(jobs):
 
     elsewhere = made_elsewhere(jobs, outputs.values())
     result = {name: report(documents, elsewhere) for name, documents in outputs.items()}
+    for component in BELOW:
+        name = f"components/{component}"
+        if name in result:
+            result[name]["problems"] += role_problems(outputs[name], component)
     for name, text in failures.items():
         result[name] = {"documents": [], "problems": [text], "rules": [], "args": []}
     for document in outputs.get("monitoring", []):
@@ -600,6 +641,8 @@ BAD = {
     "missing key": (CONTAINER + "env.0.valueFrom.configMapKeyRef.key", "uri"),
     "missing Secret": (CONTAINER + "envFrom", [{"secretRef": {"name": "none"}}]),
     "missing account": (POD + "serviceAccountName", "nobody"),
+    "identity that nobody has": (JOB + "template.metadata.labels", {
+        **{f"app.kubernetes.io/{label}": "redoubt" for label in POD_LABELS}, USES_IDENTITY: "true"}),
     "token without rights": (POD + "automountServiceAccountToken", True),
     "concurrency": ("spec.concurrencyPolicy", "Allow"),
     "no deadline": (JOB + "activeDeadlineSeconds", None),
@@ -634,6 +677,14 @@ def self_test():
     result = {"good": problems([good, role], elsewhere)}
     for name, (path, value) in BAD.items():
         result[f"bad: {name}"] = problems([with_value(good, path, value)], elsewhere)
+    keys = with_value(good, "spec.jobTemplate.spec.template.spec.containers.0.envFrom", [{"secretRef": {"name": "keys"}}])
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "x", "annotations": {}}}
+    policy = {"kind": "NetworkPolicy", "metadata": {"name": "x", "labels": good["metadata"]["labels"]},
+              "spec": {"egress": [{"to": [{"ipBlock": {"cidr": "169.254.170.23/32"}}], "ports": []}]}}
+    result["good"] += role_problems([good], "irsa")
+    result["bad: keys and a role"] = list(role_problems([keys], "irsa"))
+    result["bad: an account without a role"] = list(role_problems([account], "irsa"))
+    result["bad: no way to the agent"] = list(role_problems([policy], "pod-identity"))
     for name, rule in BAD_ROLES.items():
         result[f"bad: {name}"] = problems([with_value(role, "rules.0", rule)], elsewhere)
     return result

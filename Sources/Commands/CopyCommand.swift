@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Catalog
+import Failures
+import ObjectStorage
+import Operations
+
+struct CopyCommand: RunnableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "copy",
+        abstract: "Copy backups to a second store, unchanged, and prove every byte on its way.",
+        discussion: """
+            A set that the target has is not sent again; of one that a run left unfinished, only what is missing. One \
+            that is damaged is not copied. Two providers in one command: give each URL its own options, as in \
+            s3://bucket/prefix?endpoint-url=https://minio.example&region=eu-1&profile=second. Exit code 3: some sets \
+            were copied, others failed. Records of drills stay where they are.
+            """
+    )
+
+    @Argument(help: "latest, an id, or NAME/ID. Otherwise latest, unless --all or --since is given.")
+    var backup: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Store to read from: file://, s3://, azblob://, gs://, sftp:// or webdavs://.",
+            valueName: "url"
+        )
+    )
+    var from: String
+
+    @Option(
+        help: ArgumentHelp(
+            "Store to write to: file://, s3://, azblob://, gs://, sftp:// or webdavs://.",
+            valueName: "url"
+        )
+    )
+    var to: String
+
+    @Option(help: "Subject of the backups, where the store holds several.")
+    var name: String?
+
+    @Flag(help: "Copy every backup, of all subjects or of the one that --name names.")
+    var all = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Copy every backup that was begun since then: an age such as 7d, or a time as 2026-11-22T15:30:00Z.",
+            valueName: "age-or-time"
+        )
+    )
+    var since: PastMoment?
+
+    @Flag(help: "Say what would be copied, and copy nothing.")
+    var dryRun = false
+
+    @OptionGroup var proof: ReplayProofOptions
+    @OptionGroup(title: "Store") var store: StoreOptions
+    @OptionGroup(title: "Output") var outputs: OutputOptions
+
+    func validate() throws {
+        if [backup != nil, all, since != nil].filter(\.self).count > 1 {
+            throw ValidationError("give one of BACKUP, --all and --since")
+        }
+    }
+
+    func execute() async throws -> ExitCode {
+        let session = outputs.session()
+        let choice = try choice()
+        let (source, target) = (try StoreLocation(parsing: from), try StoreLocation(parsing: to))
+        guard source != target else {
+            throw Failure(
+                .usage,
+                "copy from \(source) to \(target): they are one and the same store",
+                hint: "Name another store, or another prefix, with --to."
+            )
+        }
+        let sets = try await store.withStore(at: from, session) { source in
+            try await store.withStore(at: to, session) { target in
+                let copy = Copy(
+                    from: Catalog(store: source),
+                    to: Catalog(store: target),
+                    at: proof.proof,
+                    runID: session.runID,
+                    meter: session.meter,
+                    logger: session.logger
+                )
+                return try await session.progress.show {
+                    dryRun ? try await copy.plan(choice, name: name) : try await copy.run(choice, name: name)
+                }
+            }
+        }
+        let report = CopyReport(sets, from: "\(source)", to: "\(target)", isDryRun: dryRun)
+        try session.result(report.text, report, verdict: report.verdict)
+        return try report.ending(sets)
+    }
+
+    private func choice() throws -> CopyChoice {
+        if all { return .all }
+        if let since { return .since(since.time) }
+        return .one(try BackupReference(backup ?? "latest"))
+    }
+}
+
+/// A moment that has passed: an age as `7d`, or a time in RFC 3339.
+struct PastMoment: ExpressibleByArgument, Sendable {
+    let time: Timestamp
+
+    init?(argument: String) {
+        if let age = TimeSpan(argument: argument) {
+            time = Timestamp(secondsSince1970: Timestamp.now().secondsSince1970 - age.seconds)
+        } else if let time = Timestamp(argument) {
+            self.time = time
+        } else {
+            return nil
+        }
+    }
+}
+
+/// What became of the sets, for people and for programs.
+struct CopyReport: Encodable {
+    struct Set: Encodable {
+        let name: String
+        let id: String
+        /// `copied`, `present`, `failed` or `not-tried`; before a dry run `would-copy`.
+        let outcome: String
+        let members: Int
+        let storedBytes: Int64
+        var sentBytes: Int64 = 0
+        var reusedMembers = 0
+        var reusedBytes: Int64 = 0
+        let seconds: Double
+        var error: Manifest.Problem?
+
+        init(_ set: CopiedSet) {
+            name = set.name
+            id = set.id.text
+            members = set.manifest?.storedMembers.count ?? 0
+            storedBytes = set.manifest?.storedBytes ?? 0
+            seconds = set.seconds
+            switch set.outcome {
+            case .copied(let amount):
+                outcome = "copied"
+                sentBytes = amount.sentBytes
+                reusedMembers = amount.reusedMembers
+                reusedBytes = amount.reusedBytes
+            case .present: outcome = "present"
+            case .wouldCopy: outcome = "would-copy"
+            case .notTried: outcome = "not-tried"
+            case .failed(let failure):
+                outcome = "failed"
+                error = .init(code: failure.code.rawValue, message: failure.description)
+            }
+        }
+    }
+
+    let from: String
+    let to: String
+    let dryRun: Bool
+    let sets: [Set]
+
+    init(_ sets: [CopiedSet], from: String, to: String, isDryRun: Bool) {
+        self.from = from
+        self.to = to
+        dryRun = isDryRun
+        self.sets = sets.map(Set.init)
+    }
+
+    private func count(_ outcome: String) -> Int { sets.count { $0.outcome == outcome } }
+
+    var text: String {
+        var table = TextTable([
+            ("NAME", .left), ("ID", .left), ("OUTCOME", .left), ("MEMBERS", .right), ("STORED", .right),
+            ("SENT", .right), ("TOOK", .right),
+        ])
+        for set in sets {
+            table.append([
+                set.name, set.id, set.outcome, "\(set.members)", Quantity.bytes(set.storedBytes),
+                Quantity.bytes(set.sentBytes), Quantity.seconds(set.seconds),
+            ])
+        }
+        var lines = [table.text, ""]
+        for set in sets {
+            if set.reusedMembers > 0 {
+                lines.append("resumed   \(set.name)/\(set.id): \(set.reusedMembers) members were there, and are proven")
+            }
+            if let error = set.error {
+                lines.append("FAILED    \(set.name)/\(set.id): \(error.message) [\(error.code)]")
+            }
+        }
+        lines.append("copy      \(verdict)")
+        return lines.joined(separator: "\n")
+    }
+
+    /// How it went, in a sentence.
+    var verdict: String {
+        if dryRun {
+            let counts = "\(count("would-copy")) to copy, \(count("present")) there already, \(count("failed")) not fit"
+            return "\(counts): \(from) to \(to); nothing was done (--dry-run)"
+        }
+        let failed = sets.count - count("copied") - count("present")
+        let counts = "\(count("copied")) copied, \(count("present")) there already, \(failed) failed"
+        return "\(counts): \(from) to \(to)"
+    }
+
+    /// How the command ends: partial where some sets were copied and others were not.
+    /// - Throws: the failure that says most, where none was.
+    func ending(_ results: [CopiedSet]) throws -> ExitCode {
+        let failures = results.compactMap(\.failure)
+        // Bytes that are corrupt must not hide behind a store that did not answer.
+        guard let worst = failures.first(where: { ExitCode($0.code) == .corrupt }) ?? failures.first else {
+            return .done
+        }
+        if count("copied") > 0 { return .partial }
+        throw Failure(
+            worst.code,
+            "copy from \(from) to \(to): \(sets.count - count("present")) of \(sets.count) backups were not copied",
+            cause: worst,
+            hint: worst.hint
+        )
+    }
+}
