@@ -133,7 +133,7 @@ struct StoreWithWitness: Sendable {
                 at: file.deletingLastPathComponent(),
                 withIntermediateDirectories: true
             )
-            try Data(bytes).write(to: file)
+            try Data(bytes).write(to: file, options: .atomic)
         case .bucket(let service, let bucket, let prefix): try await service.put(prefix + key, in: bucket, bytes)
         case .container(let service, let container, let prefix):
             try await service.put(prefix + key, in: container, bytes)
