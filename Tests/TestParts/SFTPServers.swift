@@ -190,7 +190,7 @@ private let sharedRclone = Once { () async throws -> (ChildProcess, Port, URL) i
         [
             "serve", "sftp", "--addr", "127.0.0.1:\(port.number)", "--user", "tests", "--pass", password, "--config",
             "",
-            "--dir-cache-time", "0s", "--key", material.path("host_ed25519"), "--key", material.path("host_ecdsa"),
+            "--dir-cache-time", "1ms", "--key", material.path("host_ed25519"), "--key", material.path("host_ecdsa"),
             root.path,
         ],
         environment: homeless(root.deletingLastPathComponent())
