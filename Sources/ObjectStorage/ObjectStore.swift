@@ -102,6 +102,18 @@ package protocol StagedObject: Sendable {
     func discard() async
 }
 
+extension StagedObject {
+    /// Commits, or gives the bytes up when that fails.
+    func commitOrDiscard() async throws -> StoredObject {
+        do {
+            return try await commit()
+        } catch {
+            await discard()
+            throw error
+        }
+    }
+}
+
 /// An object as the store describes it.
 package struct StoredObject: Sendable, Hashable {
     package let key: ObjectKey

@@ -29,16 +29,11 @@ package struct ContainerLocation: Sendable, Hashable, CustomStringConvertible {
         case cold = "Cold"
     }
 
-    /// Leaves room for our own keys within the 1024 characters of a name.
-    private static let prefixLengthMax = 512
-
     /// - Parameter text: what follows `azblob://`.
     init(parsing text: Substring) throws {
-        let halves = text.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        let parts = halves[0].split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        container = String(parts[0])
-        let components = (parts.count > 1 ? parts[1] : "").split(separator: "/")
-        prefix = components.joined(separator: "/")
+        let path = BucketPath(parsing: text)
+        container = path.bucket
+        prefix = path.prefix
         guard Self.isValid(container: container) else {
             // Not quoted: it may be a secret that somebody wrote before an @.
             throw Failure(
@@ -48,14 +43,8 @@ package struct ContainerLocation: Sendable, Hashable, CustomStringConvertible {
                     + "a-z 0-9 -. Credentials are not part of it: use AZURE_STORAGE_KEY or an identity."
             )
         }
-        guard prefix.utf8.count <= Self.prefixLengthMax, !components.contains(where: { $0 == "." || $0 == ".." }) else {
-            throw Failure(
-                .usage,
-                "open azblob://\(container): the prefix is longer than \(Self.prefixLengthMax) bytes or has . or .. "
-                    + "in it"
-            )
-        }
-        if halves.count > 1 { try take(options: halves[1]) }
+        try path.requirePlainPrefix(of: "azblob://\(container)")
+        if let options = path.options { try take(options: options) }
     }
 
     package var description: String { "azblob://\(container)" + (prefix.isEmpty ? "" : "/" + prefix) }

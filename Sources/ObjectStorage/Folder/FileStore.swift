@@ -33,13 +33,7 @@ package struct FileStore: ObjectStore {
 
     @discardableResult
     package func create(_ key: ObjectKey, _ bytes: [UInt8]) async throws -> StoredObject {
-        let staged = try await sealedFile(key, from: ByteStream([bytes]))
-        do {
-            return try await staged.commit()
-        } catch {
-            await staged.discard()
-            throw error
-        }
+        try await sealedFile(key, from: ByteStream([bytes])).commitOrDiscard()
     }
 
     package func replace(

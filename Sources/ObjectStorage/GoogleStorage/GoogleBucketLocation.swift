@@ -19,16 +19,12 @@ package struct GoogleBucketLocation: Sendable, Hashable, CustomStringConvertible
 
     /// The longest name that a bucket can have, with dots in it.
     private static let bucketLengthMax = 222
-    /// Leaves room for our own keys within the 1024 bytes of Google.
-    private static let prefixLengthMax = 512
 
     /// - Parameter text: what follows `gs://`.
     init(parsing text: Substring) throws {
-        let halves = text.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        let parts = halves[0].split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        bucket = String(parts[0])
-        let components = (parts.count > 1 ? parts[1] : "").split(separator: "/")
-        prefix = components.joined(separator: "/")
+        let path = BucketPath(parsing: text)
+        bucket = path.bucket
+        prefix = path.prefix
         guard (1...Self.bucketLengthMax).contains(bucket.utf8.count), bucket != ".", bucket != "..",
             bucket.utf8.allSatisfy(ObjectKey.isAllowed)
         else {
@@ -40,13 +36,8 @@ package struct GoogleBucketLocation: Sendable, Hashable, CustomStringConvertible
                     "A store is gs://bucket/prefix. Credentials are not part of it: use GOOGLE_APPLICATION_CREDENTIALS."
             )
         }
-        guard prefix.utf8.count <= Self.prefixLengthMax, !components.contains(where: { $0 == "." || $0 == ".." }) else {
-            throw Failure(
-                .usage,
-                "open gs://\(bucket): the prefix is longer than \(Self.prefixLengthMax) bytes or has . or .. in it"
-            )
-        }
-        if halves.count > 1 { try take(options: halves[1]) }
+        try path.requirePlainPrefix(of: "gs://\(bucket)")
+        if let options = path.options { try take(options: options) }
     }
 
     package var description: String { "gs://\(bucket)" + (prefix.isEmpty ? "" : "/" + prefix) }

@@ -30,11 +30,12 @@ package struct CyclicChecksum: Sendable {
 
     private var ones: UInt64 { .max >> UInt64(64 - widthBits) }
 
-    /// The CRC of some bytes.
-    package func value(of bytes: [UInt8]) -> UInt64 {
+    /// The CRC of some bytes, or of them and what came before.
+    /// - Parameter earlier: the CRC of what came before.
+    package func value(of bytes: [UInt8], after earlier: UInt64 = 0) -> UInt64 {
         tables.withUnsafeBufferPointer { tables in
             bytes.withUnsafeBytes { bytes in
-                var value = ones
+                var value = earlier ^ ones
                 var offset = 0
                 while offset + 8 <= bytes.count {
                     let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))

@@ -21,16 +21,12 @@ package struct BucketLocation: Sendable, Hashable, CustomStringConvertible {
 
     /// The longest name a bucket ever had (before 2018, in us-east-1).
     private static let bucketLengthMax = 255
-    /// Leaves room for our own keys within the 1024 bytes of S3.
-    private static let prefixLengthMax = 512
 
     /// - Parameter text: what follows `s3://`.
     init(parsing text: Substring) throws {
-        let halves = text.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        let parts = halves[0].split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        bucket = String(parts[0])
-        let components = (parts.count > 1 ? parts[1] : "").split(separator: "/")
-        prefix = components.joined(separator: "/")
+        let path = BucketPath(parsing: text)
+        bucket = path.bucket
+        prefix = path.prefix
         guard Self.isValid(bucket: bucket) else {
             // Not quoted: it may be a secret that somebody wrote before an @.
             throw Failure(
@@ -40,13 +36,8 @@ package struct BucketLocation: Sendable, Hashable, CustomStringConvertible {
                     + "AWS_SECRET_ACCESS_KEY and --endpoint-url."
             )
         }
-        guard prefix.utf8.count <= Self.prefixLengthMax, !components.contains(where: { $0 == "." || $0 == ".." }) else {
-            throw Failure(
-                .usage,
-                "open s3://\(bucket): the prefix is longer than \(Self.prefixLengthMax) bytes or has . or .. in it"
-            )
-        }
-        if halves.count > 1 { try take(options: halves[1]) }
+        try path.requirePlainPrefix(of: "s3://\(bucket)")
+        if let options = path.options { try take(options: options) }
     }
 
     package var description: String { "s3://\(bucket)" + (prefix.isEmpty ? "" : "/" + prefix) }

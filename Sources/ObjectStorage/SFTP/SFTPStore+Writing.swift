@@ -18,13 +18,7 @@ extension SFTPStore {
 
     @discardableResult
     package func create(_ key: ObjectKey, _ bytes: [UInt8]) async throws -> StoredObject {
-        let staged = try await staged(key, from: ByteStream([bytes]))
-        do {
-            return try await staged.commit()
-        } catch {
-            await staged.discard()
-            throw error
-        }
+        try await staged(key, from: ByteStream([bytes])).commitOrDiscard()
     }
 
     package func replace(

@@ -49,13 +49,7 @@ package struct WebDAVStore: HTTPObjectStore {
         guard try await stat(key) == nil else {
             throw Failure(.alreadyExists, "create \(shown(key)): there is already a file of that name")
         }
-        let staged = try await put(key, bytes)
-        do {
-            return try await staged.commit()
-        } catch {
-            await staged.discard()
-            throw error
-        }
+        return try await put(key, bytes).commitOrDiscard()
     }
 
     package func replace(
