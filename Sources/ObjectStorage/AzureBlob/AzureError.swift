@@ -22,7 +22,6 @@ struct AzureError: StoreRefusal, Error, Hashable {
         case token
     }
 
-    private static let quotedLengthMax = 200
     /// A signature is good for a quarter of an hour.
     private static let clockSecondsMax: Int64 = 10 * 60
 
@@ -91,12 +90,9 @@ struct AzureError: StoreRefusal, Error, Hashable {
         return text
     }
 
-    /// What a server sends is not trusted to be short or printable.
     static func quotable(_ text: String?, secrets: [String]) -> String? {
-        guard let text else { return nil }
-        let open = secrets.filter { $0.utf8.count >= 4 }.reduce(text) { $0.replacing($1, with: "***") }
-        let characters = open.unicodeScalars.map { (0x20...0x7E).contains($0.value) ? Character($0) : " " }
-        let line = String(characters).split(separator: " ").joined(separator: " ")
-        return line.isEmpty ? nil : String(line.prefix(quotedLengthMax))
+        // Shorter ones would strike out half of each sentence.
+        let hidden = secrets.filter { $0.utf8.count >= 4 }
+        return text.flatMap { AnswerText.quotable($0, hiding: hidden) }
     }
 }

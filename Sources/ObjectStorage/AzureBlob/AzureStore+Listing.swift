@@ -92,7 +92,7 @@ extension AzureStore {
             key: key,
             bytes: bytes,
             modifiedAtSeconds: modified.secondsSince1970,
-            version: Self.version(tag)
+            version: ObjectVersion(quoting: tag)
         )
         return AzureEntry(key: key, object: object, discarded: metadata?[Self.discardedName])
     }

@@ -57,37 +57,4 @@ extension AzureStore {
         operation.answers = [206, 412, 416]
         return operation
     }
-
-    /// An object from the headers of an answer that carries all of it.
-    func object(_ key: ObjectKey, _ head: HTTPResponseHead) throws(StoreMalformed) -> StoredObject {
-        guard let bytes = head["content-length"].flatMap({ Int64($0) }), bytes >= 0 else {
-            throw StoreMalformed(reason: "the store did not say how large the object is")
-        }
-        return try object(key, head, bytes: bytes)
-    }
-
-    /// An object of a known size, from the headers of the answer to its write.
-    func object(_ key: ObjectKey, _ head: HTTPResponseHead, bytes: Int64) throws(StoreMalformed) -> StoredObject {
-        guard let time = head["last-modified"].flatMap(CivilTime.init(httpDate:)) else {
-            throw StoreMalformed(reason: "the store did not say when the object was written")
-        }
-        return StoredObject(
-            key: key,
-            bytes: bytes,
-            modifiedAtSeconds: time.secondsSince1970,
-            version: try version(head)
-        )
-    }
-
-    func version(_ head: HTTPResponseHead) throws(StoreMalformed) -> ObjectVersion {
-        guard let tag = head["etag"], !tag.isEmpty else {
-            throw StoreMalformed(reason: "the store gave no ETag of the object")
-        }
-        return Self.version(tag)
-    }
-
-    /// Lists leave the quotes out; `If-Match` wants them.
-    static func version(_ tag: String) -> ObjectVersion {
-        ObjectVersion(tag: tag.hasSuffix("\"") ? tag : "\"\(tag)\"")
-    }
 }

@@ -12,8 +12,6 @@ struct GoogleError: StoreRefusal, Error, Hashable {
     let reason: String?
     let message: String?
 
-    private static let quotedLengthMax = 200
-
     private struct Document: Decodable {
         struct Whole: Decodable {
             let message: String?
@@ -29,11 +27,11 @@ struct GoogleError: StoreRefusal, Error, Hashable {
     init(_ head: HTTPResponseHead, _ body: [UInt8], secrets: [String]) {
         status = head.status
         let document = try? JSONDecoder().decode(Document.self, from: Data(body)).error
-        reason = document?.errors?.first?.reason.flatMap { Self.quotable($0, secrets) }
+        reason = document?.errors?.first?.reason.flatMap { AnswerText.quotable($0, hiding: secrets) }
         // The servers of uploads answer in plain words, and those in front of them in HTML.
         let isText = head["content-type"]?.lowercased().hasPrefix("text/plain") ?? false
         let words = document?.message ?? (isText ? String(decoding: body.prefix(1000), as: UTF8.self) : nil)
-        message = words.flatMap { Self.quotable($0, secrets) }
+        message = words.flatMap { AnswerText.quotable($0, hiding: secrets) }
     }
 
     /// Whether the same request may succeed when it is sent once more.
@@ -59,13 +57,5 @@ struct GoogleError: StoreRefusal, Error, Hashable {
         if let reason { text += " \(reason)" }
         if let message { text += " (\(message))" }
         return text
-    }
-
-    /// What a server sends is not trusted to be short, printable, or free of what was sent to it.
-    static func quotable(_ text: String, _ secrets: [String]) -> String? {
-        let clean = secrets.reduce(text) { $0.replacing($1, with: "***") }
-        let characters = clean.unicodeScalars.map { (0x20...0x7E).contains($0.value) ? Character($0) : " " }
-        let line = String(characters).split(separator: " ").joined(separator: " ")
-        return line.isEmpty ? nil : String(line.prefix(quotedLengthMax))
     }
 }

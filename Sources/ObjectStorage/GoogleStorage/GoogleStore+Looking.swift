@@ -87,11 +87,8 @@ extension GoogleStore {
     }
 
     func object(_ key: ObjectKey, _ head: HTTPResponseHead) throws(StoreMalformed) -> StoredObject {
-        guard let bytes = head["content-length"].flatMap({ Int64($0) }), bytes >= 0 else {
-            throw StoreMalformed(reason: "the store did not say how large the object is")
-        }
         // Nobody asks such an answer for the time: the object was looked at before.
-        return StoredObject(key: key, bytes: bytes, modifiedAtSeconds: 0, version: try version(head))
+        StoredObject(key: key, bytes: try bytes(head), modifiedAtSeconds: 0, version: try version(head))
     }
 
     func version(_ head: HTTPResponseHead) throws(StoreMalformed) -> ObjectVersion {

@@ -94,7 +94,7 @@ final class S3StagedObject: StagedObject {
             guard let tag = document["ETag"], !tag.isEmpty else {
                 throw StoreMalformed(reason: "the store completed the upload and gave no ETag")
             }
-            return S3Store.version(tag)
+            return ObjectVersion(quoting: tag)
         }
     }
 

@@ -92,7 +92,7 @@ extension S3Store {
             guard let bytes = entry["Size"].flatMap({ Int64($0) }), bytes >= 0, let tag = entry["ETag"], !tag.isEmpty,
                 let modified = entry["LastModified"].flatMap(CivilTime.init(iso8601:))
             else { throw StoreMalformed(reason: "the list says too little about \(key)") }
-            let version = Self.version(tag)
+            let version = ObjectVersion(quoting: tag)
             found.append(
                 StoredObject(
                     key: key,

@@ -82,36 +82,4 @@ extension S3Store {
         // Refused, it is there all the same, or the next request will say why, which an answer to HEAD cannot.
         findings.hasSeenBucket.value = true
     }
-
-    /// An object from the headers of an answer about it.
-    func object(_ key: ObjectKey, _ head: HTTPResponseHead) throws(StoreMalformed) -> StoredObject {
-        guard let bytes = head["content-length"].flatMap({ Int64($0) }), bytes >= 0 else {
-            throw StoreMalformed(reason: "the store did not say how large the object is")
-        }
-        return StoredObject(
-            key: key,
-            bytes: bytes,
-            modifiedAtSeconds: try modified(head),
-            version: try version(head)
-        )
-    }
-
-    func modified(_ head: HTTPResponseHead) throws(StoreMalformed) -> Int64 {
-        guard let time = head["last-modified"].flatMap(CivilTime.init(httpDate:)) else {
-            throw StoreMalformed(reason: "the store did not say when the object was written")
-        }
-        return time.secondsSince1970
-    }
-
-    func version(_ head: HTTPResponseHead) throws(StoreMalformed) -> ObjectVersion {
-        guard let tag = head["etag"], !tag.isEmpty else {
-            throw StoreMalformed(reason: "the store gave no ETag of the object")
-        }
-        return Self.version(tag)
-    }
-
-    /// Some providers leave the quotes out of lists; `If-Match` wants them.
-    static func version(_ tag: String) -> ObjectVersion {
-        ObjectVersion(tag: tag.hasSuffix("\"") ? tag : "\"\(tag)\"")
-    }
 }

@@ -158,29 +158,10 @@ extension WebDAVStore {
         return operation
     }
 
-    func object(_ key: ObjectKey, _ head: HTTPResponseHead) throws(StoreMalformed) -> StoredObject {
-        guard let bytes = head["content-length"].flatMap({ Int64($0) }), bytes >= 0 else {
-            throw StoreMalformed(reason: "the server did not say how large the file is")
-        }
-        return StoredObject(
-            key: key,
-            bytes: bytes,
-            modifiedAtSeconds: try modified(head),
-            version: try version(head)
-        )
-    }
-
     func version(_ head: HTTPResponseHead) throws(StoreMalformed) -> ObjectVersion {
         if let tag = head["etag"], !tag.isEmpty { return ObjectVersion(tag: tag) }
         let whole = head["content-range"].flatMap { $0.split(separator: "/").last } ?? head["content-length"]?[...]
-        guard let whole else { throw StoreMalformed(reason: "the server did not say how large the file is") }
+        guard let whole else { throw StoreMalformed(reason: "the store did not say how large the object is") }
         return ObjectVersion(tag: "\(try modified(head))-\(whole)")
-    }
-
-    private func modified(_ head: HTTPResponseHead) throws(StoreMalformed) -> Int64 {
-        guard let time = head["last-modified"].flatMap(CivilTime.init(httpDate:)) else {
-            throw StoreMalformed(reason: "the server did not say when the file was written")
-        }
-        return time.secondsSince1970
     }
 }

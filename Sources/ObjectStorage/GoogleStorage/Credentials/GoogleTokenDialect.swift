@@ -43,8 +43,8 @@ struct GoogleTokenError: StoreRefusal {
     init(_ head: HTTPResponseHead, _ body: [UInt8], secrets: [String]) {
         status = head.status
         if let oauth = try? GoogleAnswer.decoder.decode(OAuth.self, from: Data(body)) {
-            code = GoogleError.quotable(oauth.error, secrets)
-            message = oauth.errorDescription.flatMap { GoogleError.quotable($0, secrets) }
+            code = AnswerText.quotable(oauth.error, hiding: secrets)
+            message = oauth.errorDescription.flatMap { AnswerText.quotable($0, hiding: secrets) }
         } else {
             let error = GoogleError(head, body, secrets: secrets)
             (code, message) = (error.reason, error.message)
