@@ -83,6 +83,9 @@ struct CheckCommand: RunnableCommand {
 
     private func look(at url: String, _ check: Check, _ session: Session) async throws -> [Check.Finding] {
         if let path = Self.missingFolder(url) { return [Check.Finding(missingFolder: path, of: url)] }
+        if case .object(let object)? = try? StoreLocation(parsing: url) {
+            return [Check.Finding(untried: object.description)]
+        }
         do {
             return try await store.withStore(at: url, session) { store in
                 await check.run(store, suffix: .random(in: .min ... .max))

@@ -76,7 +76,7 @@ struct CopyCommand: RunnableCommand {
             )
         }
         let sets = try await store.withStore(at: from, session) { source in
-            try await store.withStore(at: to, session) { target in
+            try await store.withStore(at: to, asTarget: true, session) { target in
                 let copy = Copy(
                     from: Catalog(store: source),
                     to: Catalog(store: target),

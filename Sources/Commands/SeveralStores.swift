@@ -61,7 +61,7 @@ extension StoreOptions {
         _ body: @Sendable ([any ObjectStore]) async throws -> Result
     ) async throws -> Result {
         guard let url = urls.first else { return try await body(opened) }
-        return try await withStore(at: url, sharingMemory: count > 1, session) { store in
+        return try await withStore(at: url, asTarget: true, sharingMemory: count > 1, session) { store in
             try await withStores(at: urls.dropFirst(), among: count, opened: opened + [store], session, body)
         }
     }

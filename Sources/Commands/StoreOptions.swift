@@ -39,9 +39,12 @@ struct StoreOptions: ParsableArguments, Sendable {
     }
 
     /// Opens the store at a location for the time of `body`.
-    /// - Parameter sharesMemory: whether other stores are written to at the same time.
+    /// - Parameters:
+    ///   - isTarget: whether backups are written there.
+    ///   - sharesMemory: whether other stores are written to at the same time.
     func withStore<Result: Sendable>(
         at url: String,
+        asTarget isTarget: Bool = false,
         sharingMemory sharesMemory: Bool = false,
         _ session: Session,
         _ body: @Sendable (any ObjectStore) async throws -> Result
@@ -58,7 +61,10 @@ struct StoreOptions: ParsableArguments, Sendable {
         if sharesMemory { configuration.partsInFlight = max(1, configuration.partsInFlight / 2) }
         way.apply(to: &configuration, session)
         defer { way.tellRetries(session) }
-        return try await withObjectStore(try StoreLocation(parsing: url), configuration: configuration, body)
+        configuration.writesSingleObject = isTarget
+        let location = try StoreLocation(parsing: url)
+        if case .object(let object) = location { object.secrets.forEach(Redaction.learn) }
+        return try await withObjectStore(location, configuration: configuration, body)
     }
 }
 
@@ -66,7 +72,7 @@ struct StoreOptions: ParsableArguments, Sendable {
 struct SourceStoreOptions: ParsableArguments, Sendable {
     @Option(
         help: ArgumentHelp(
-            "Store to read from: file://, s3://, azblob://, gs://, sftp:// or webdavs://.",
+            "Store to read from: file://, s3://, azblob://, gs://, sftp://, webdavs:// or a pre-signed https:// URL.",
             valueName: "url"
         )
     )

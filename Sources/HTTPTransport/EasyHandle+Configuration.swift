@@ -90,7 +90,8 @@ extension EasyHandle {
         } else if isUpload {
             // An upload whatever the method: a POST of libcurl would add a Content-Type of its own.
             try set(CURLOPT_UPLOAD, true)
-            if request.outgoing == nil { try set(CURLOPT_INFILESIZE_LARGE, offset: request.body.count) }
+            let length = request.outgoing.map { $0.length.map(Int.init) } ?? request.body.count
+            if let length { try set(CURLOPT_INFILESIZE_LARGE, offset: length) }
         }
         try set(CURLOPT_CUSTOMREQUEST, request.method)
         try set(CURLOPT_HTTPHEADER, list: headers)

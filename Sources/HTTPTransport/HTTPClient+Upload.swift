@@ -4,13 +4,19 @@ import ByteStreams
 import Failures
 
 extension HTTPClient {
-    /// Sends a request whose body is made while it is sent (`Transfer-Encoding: chunked`), and whose answer is small.
+    /// Sends a request whose body is made while it is sent, and whose answer is small.
     ///
     /// The body is read at the pace of the server, with about a mebibyte in memory. It goes out once: nothing can be
     /// sent again. An answer that comes before the end of the body ends it.
+    /// - Parameter length: how many bytes the body has, where that is known; `Transfer-Encoding: chunked` otherwise.
     /// - Throws: as `send`, and what the stream throws.
-    package func upload(_ request: HTTPRequest, _ body: ByteStream, bodyBytesMax: Int) async throws -> HTTPResponse {
-        let outgoing = OutgoingBody()
+    package func upload(
+        _ request: HTTPRequest,
+        _ body: ByteStream,
+        length: Int64? = nil,
+        bodyBytesMax: Int
+    ) async throws -> HTTPResponse {
+        let outgoing = OutgoingBody(length: length)
         var request = request
         request.outgoing = outgoing
         request.isSentOnce = true

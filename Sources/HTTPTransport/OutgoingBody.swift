@@ -15,7 +15,13 @@ final class OutgoingBody: Sendable {
         var isAwaited = false
     }
 
+    /// How many bytes it has, where that is known before.
+    let length: Int64?
     private let state = Monitor(State())
+
+    init(length: Int64? = nil) {
+        self.length = length
+    }
 
     /// Adds bytes, as soon as there is room for them.
     /// - Returns: whether the thread waits for them.

@@ -30,6 +30,7 @@ package func withObjectStore<Result>(
             client in
             try await body(WebDAVStore(store, client: client, configuration: configuration))
         }
+    case .object(let object): return try await withSingleObjectStore(object, configuration, body)
     case .googleBucket(let bucket):
         return try await withGoogleStore(bucket, configuration: configuration, body)
     case .server(let server):

@@ -36,6 +36,8 @@ package struct StoreConfiguration: Sendable {
     package var attemptsMax: Int?
     /// After so many seconds in which nothing moves, a request is given up and sent again.
     package var noProgressSeconds = 60
+    /// Whether a single object is to be written; it is fetched otherwise, as soon as the store is opened.
+    package var writesSingleObject = false
     /// What all stores of a run share: how fast bytes may move, and how often requests may be sent again.
     package var traffic = StoreTraffic()
     package var logger: Logger

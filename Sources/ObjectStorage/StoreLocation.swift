@@ -17,6 +17,8 @@ package enum StoreLocation: Sendable, Hashable {
     case server(SFTPLocation)
     /// `azblob://container/prefix`.
     case container(ContainerLocation)
+    /// `https://host/path?signature`: one object under a pre-signed URL.
+    case object(SingleObjectLocation)
 
     /// - Throws: `.usage` when the URL is none of a store.
     package init(parsing text: String) throws {
@@ -38,13 +40,14 @@ package enum StoreLocation: Sendable, Hashable {
         case "gs": self = .googleBucket(try GoogleBucketLocation(parsing: rest))
         case "sftp": self = .server(try SFTPLocation(parsing: rest))
         case "azblob": self = .container(try ContainerLocation(parsing: rest))
+        case "https", "http": self = .object(try SingleObjectLocation(parsing: rest, isSecure: scheme == "https"))
         default: throw Failure(.usage, "open a store: there is no kind of store \(scheme)://", hint: Self.supported)
         }
     }
 
     private static let supported =
-        "A store is file:///dir, s3://bucket/prefix, gs://bucket/prefix, azblob://container/prefix, sftp://host/dir or "
-        + "webdavs://host/path."
+        "A store is file:///dir, s3://bucket/prefix, gs://bucket/prefix, azblob://container/prefix, sftp://host/dir, "
+        + "webdavs://host/path, or a pre-signed https:// URL of one object."
 
     /// The longest of ours has seven letters.
     private static let schemeLengthMax = 12
@@ -95,6 +98,7 @@ extension StoreLocation: CustomStringConvertible {
         case .googleBucket(let bucket): bucket.description
         case .server(let server): server.description
         case .container(let container): container.description
+        case .object(let object): object.description
         }
     }
 }

@@ -102,6 +102,17 @@ extension Check {
 }
 
 extension Check.Finding {
+    /// A single object could only be tried by writing it.
+    package init(untried object: String) {
+        self.init(
+            object,
+            "write",
+            .warning,
+            "not tried: whether the URL is good shows when the one object is written",
+            hint: "Read it back after the first backup: redoubt verify --from, with a URL for GET."
+        )
+    }
+
     /// A folder that does not exist: a backup makes it, and so would write beside a volume that is not mounted.
     /// Nothing is written to find out more.
     package init(missingFolder path: String, of url: String) {

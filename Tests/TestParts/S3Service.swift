@@ -81,16 +81,35 @@ package struct S3Service: Sendable {
         try await call("delete_object", ["Bucket": .text(bucket), "Key": .text(key)])
     }
 
+    /// A URL that carries the right to one operation (`put_object`) on one object, for ten minutes.
+    /// - Parameter endpoint: where the request will go, when that is not the server itself.
+    package func presigned(
+        _ operation: String,
+        _ key: String,
+        in bucket: String,
+        at endpoint: String? = nil
+    ) async throws -> String {
+        let parameters: [String: TestJSON] = [
+            "ClientMethod": .text(operation), "ExpiresIn": 600,
+            "Params": .object(["Bucket": .text(bucket), "Key": .text(key)]),
+        ]
+        return try await call("generate_presigned_url", parameters, at: endpoint).text ?? ""
+    }
+
     /// Any operation of botocore, by its name there (`head_object`), with its parameters.
     ///
     /// - Parameter pages: the list to collect over all pages.
     /// - Throws: `S3OracleError` with what the service answered.
     @discardableResult
-    package func call(_ operation: String, _ parameters: [String: TestJSON] = [:], pages: String? = nil) async throws
-        -> TestJSON
-    {
+    package func call(
+        _ operation: String,
+        _ parameters: [String: TestJSON] = [:],
+        pages: String? = nil,
+        at other: String? = nil
+    ) async throws -> TestJSON {
         var request: [String: TestJSON] = [
-            "do": "call", "endpoint": .text(endpoint), "accessKey": .text(accessKey), "secretKey": .text(secretKey),
+            "do": "call", "endpoint": .text(other ?? endpoint), "accessKey": .text(accessKey),
+            "secretKey": .text(secretKey),
             "region": .text(region), "operation": .text(operation), "parameters": .object(parameters),
         ]
         if let pages { request["pages"] = .text(pages) }

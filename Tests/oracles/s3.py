@@ -27,6 +27,7 @@ def client(request):
     key = (request["endpoint"], request["accessKey"], request["secretKey"], request["region"])
     if key not in CLIENTS:
         config = botocore.config.Config(
+            signature_version="s3v4",
             s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=60,
             request_checksum_calculation="when_required", response_checksum_validation="when_required")
         CLIENTS[key] = SESSION.create_client(

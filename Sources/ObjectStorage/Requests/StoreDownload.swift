@@ -12,6 +12,14 @@ extension HTTPObjectStore {
         _ key: ObjectKey,
         _ body: (StoredObject, ByteStream) async throws -> Result
     ) async throws -> Result {
+        try await fetched(key, body)
+    }
+
+    /// Reads an object over as many connections as it takes, on the same version.
+    func fetched<Result: Sendable>(
+        _ key: ObjectKey,
+        _ body: (StoredObject, ByteStream) async throws -> Result
+    ) async throws -> Result {
         let download = StoreDownload(store: self, key: key)
         return try await ByteStream.withProduced(depth: chunksAhead) { put in
             try await download.run(put)
