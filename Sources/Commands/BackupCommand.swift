@@ -28,8 +28,8 @@ struct BackupCommand: RunnableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Store to write to: file://, s3://, azblob://, gs://, sftp:// or webdavs://. Repeatable: every store gets "
-                + "the same set.",
+            "Store to write to: file://, s3://, azblob://, gs://, sftp://, webdavs:// or https://. Repeatable: every "
+                + "store gets the same set.",
             valueName: "url"
         )
     )

@@ -21,7 +21,7 @@ struct CheckCommand: RunnableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Store to look at too: file://, s3://, azblob://, gs://, sftp:// or webdavs://. Repeatable.",
+            "Store to look at too: file://, s3://, azblob://, gs://, sftp://, webdavs:// or https://. Repeatable.",
             valueName: "url"
         )
     )

@@ -23,7 +23,7 @@ struct CopyCommand: RunnableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Store to read from: file://, s3://, azblob://, gs://, sftp:// or webdavs://.",
+            "Store to read from: file://, s3://, azblob://, gs://, sftp://, webdavs:// or https://.",
             valueName: "url"
         )
     )
@@ -31,7 +31,7 @@ struct CopyCommand: RunnableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Store to write to: file://, s3://, azblob://, gs://, sftp:// or webdavs://.",
+            "Store to write to: file://, s3://, azblob://, gs://, sftp://, webdavs:// or https://.",
             valueName: "url"
         )
     )

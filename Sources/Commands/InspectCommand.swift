@@ -22,7 +22,7 @@ struct InspectCommand: RunnableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Store to read from: file://, s3://, azblob://, gs://, sftp:// or webdavs://.",
+            "Store to read from: file://, s3://, azblob://, gs://, sftp://, webdavs:// or https://.",
             valueName: "url"
         )
     )

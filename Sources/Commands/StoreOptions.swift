@@ -72,7 +72,7 @@ struct StoreOptions: ParsableArguments, Sendable {
 struct SourceStoreOptions: ParsableArguments, Sendable {
     @Option(
         help: ArgumentHelp(
-            "Store to read from: file://, s3://, azblob://, gs://, sftp://, webdavs:// or a pre-signed https:// URL.",
+            "Store to read from: file://, s3://, azblob://, gs://, sftp://, webdavs:// or https://.",
             valueName: "url"
         )
     )

@@ -20,7 +20,7 @@ struct VerifyCommand: RunnableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Store to read from: file://, s3://, azblob://, gs://, sftp:// or webdavs://.",
+            "Store to read from: file://, s3://, azblob://, gs://, sftp://, webdavs:// or https://.",
             valueName: "url"
         )
     )

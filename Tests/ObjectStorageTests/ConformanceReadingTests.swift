@@ -185,6 +185,7 @@ import Testing
                 case .webDAV: "\(tested.location)/none"
                 case .server(let server): server.urlBelow("/none")
                 case .container: "azblob://there-is-no-such-container/a"
+                case .object(let object): object.description
                 case .googleBucket(let bucket):
                     "gs://there-is-no-such-bucket/a?endpoint-url=\(bucket.endpointURL ?? "")"
                 }

@@ -3,6 +3,7 @@
 import ByteStreams
 import Failures
 import Foundation
+import Logging
 import ObjectStorage
 import TestParts
 import Testing
@@ -26,6 +27,7 @@ import Testing
         var configuration = StoreConfiguration()
         configuration.writesSingleObject = isWritten
         configuration.noProgressSeconds = 5
+        configuration.logger.logLevel = .critical
         return try await withObjectStore(StoreLocation(parsing: url), configuration: configuration, body)
     }
 
@@ -173,7 +175,7 @@ import Testing
             #expect(read?.code == .permissionDenied)
             for failure in [written, absent, read] {
                 let text = failure.map { "\($0) \($0.hint ?? "")" } ?? ""
-                #expect(!text.contains("Signature") && !text.contains("?"), "\(text)")
+                #expect(!text.contains("X-Amz") && !text.contains(bucket + "/set.tar?"), "\(text)")
             }
         }
     }

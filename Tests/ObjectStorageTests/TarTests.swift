@@ -2,10 +2,9 @@
 
 import ByteStreams
 import Foundation
+import ObjectStorage
 import TestParts
 import Testing
-
-@testable import ObjectStorage
 
 /// The archive that a single object is: written for foreign readers, read however it arrives.
 @Suite struct TarTests {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// One header of a tar archive (POSIX.1-2017, pax, "ustar Interchange Format"): 512 bytes before the bytes of a file.
-struct TarHeader: Sendable, Hashable {
+package struct TarHeader: Sendable, Hashable {
     /// What an entry is, as far as it matters here; the letters are those of the format.
-    enum Kind: UInt8, Sendable {
+    package enum Kind: UInt8, Sendable {
         case file = 0x30
         case folder = 0x35
         /// Records about the next entry (`pax Header Block`), and about all that follow.
@@ -13,16 +13,16 @@ struct TarHeader: Sendable, Hashable {
         case longName = 0x4C
     }
 
-    static let blockBytes = 512
+    package static let blockBytes = 512
     /// What ends an archive: two blocks of zeros.
-    static let end = [UInt8](repeating: 0, count: 2 * blockBytes)
+    package static let end = [UInt8](repeating: 0, count: 2 * blockBytes)
 
-    var kind: Kind
-    var path: String
-    var bytes: Int64
+    package var kind: Kind
+    package var path: String
+    package var bytes: Int64
 
     /// What follows bytes of a file, up to the end of a block.
-    static func padding(after bytes: Int64) -> Int {
+    package static func padding(after bytes: Int64) -> Int {
         let rest = Int(bytes % Int64(blockBytes))
         return rest == 0 ? 0 : blockBytes - rest
     }
@@ -32,7 +32,7 @@ struct TarHeader: Sendable, Hashable {
     private static let octalMax: Int64 = 0o77_777_777_777
 
     /// The header of a file, with an extended one before it where the plain fields are too small.
-    static func encoded(path: String, bytes: Int64, modifiedAtSeconds: Int64) -> [UInt8] {
+    package static func encoded(path: String, bytes: Int64, modifiedAtSeconds: Int64) -> [UInt8] {
         var records = ""
         if path.utf8.count > pathLengthMax { records += record("path", path) }
         if bytes > octalMax { records += record("size", String(bytes)) }
@@ -81,7 +81,7 @@ struct TarHeader: Sendable, Hashable {
 extension TarHeader {
     /// - Returns: `nil` for a block of zeros, which ends an archive.
     /// - Throws: `TarDamage` when the block is no header, or one of what no backup is made of.
-    init?(decoding block: [UInt8]) throws(TarDamage) {
+    package init?(decoding block: [UInt8]) throws(TarDamage) {
         precondition(block.count == Self.blockBytes)
         if block.allSatisfy({ $0 == 0 }) { return nil }
         let sum = block.enumerated().reduce(0) { $0 + ((148..<156).contains($1.offset) ? 0x20 : Int($1.element)) }
@@ -119,7 +119,7 @@ extension TarHeader {
     }
 
     /// Takes what an extended header says of this entry.
-    mutating func take(records: [UInt8]) throws(TarDamage) {
+    package mutating func take(records: [UInt8]) throws(TarDamage) {
         var rest = records[...]
         while !rest.isEmpty {
             let digits = rest.prefix { $0 != 0x20 }
@@ -142,6 +142,6 @@ extension TarHeader {
 }
 
 /// What is wrong with an archive.
-struct TarDamage: Error, Hashable {
-    let reason: String
+package struct TarDamage: Error, Hashable {
+    package let reason: String
 }

@@ -5,11 +5,11 @@ import ByteStreams
 /// Takes the files out of a tar archive that arrives in chunks of any size: entry after entry, and the bytes of each.
 ///
 /// Folders are passed over. An archive that ends before its two blocks of zeros is cut off.
-actor TarReader {
+package actor TarReader {
     /// A file of the archive.
-    struct Entry: Sendable, Hashable {
-        let path: String
-        let bytes: Int64
+    package struct Entry: Sendable, Hashable {
+        package let path: String
+        package let bytes: Int64
     }
 
     private let source: ByteStream
@@ -22,14 +22,14 @@ actor TarReader {
     /// An extended header holds a name or two.
     private static let recordsBytesMax: Int64 = 64 << 10
 
-    init(_ source: ByteStream) {
+    package init(_ source: ByteStream) {
         self.source = source
     }
 
     /// The next file; what is left of the one before is passed over.
     /// - Returns: `nil` at the end of the archive, when nothing but zeros follows.
     /// - Throws: `TarDamage`; `TarCutOff`; what the source throws.
-    func next() async throws -> Entry? {
+    package func next() async throws -> Entry? {
         var records: [UInt8] = []
         var longName: String?
         while true {
@@ -57,7 +57,7 @@ actor TarReader {
     }
 
     /// Some bytes of the file, or `nil` at its end.
-    func chunk() async throws -> [UInt8]? {
+    package func chunk() async throws -> [UInt8]? {
         guard left > 0 else {
             _ = try await take(padding)
             padding = 0
@@ -105,4 +105,6 @@ actor TarReader {
 }
 
 /// The archive ends before its end.
-struct TarCutOff: Error {}
+package struct TarCutOff: Error {
+    package init() {}
+}
