@@ -5,6 +5,9 @@ import PackageDescription
 /// Warnings are errors, in every target of this package.
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
+/// Tests drive what is optimized, and need not be so themselves: to optimize them takes longer than to run them.
+let quick: [SwiftSetting] = [.unsafeFlags(["-Onone"])]
+
 /// `make fuzz` sets it: what reads bytes that nobody vouches for is then built for libFuzzer, and for nothing else.
 let isFuzzing = Context.environment["REDOUBT_FUZZ"] != nil
 let sanitizers = "-sanitize=fuzzer,address"
@@ -16,7 +19,7 @@ func module(_ name: String, _ dependencies: [Target.Dependency], isFuzzed: Bool 
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
-    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict + quick)
 }
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")

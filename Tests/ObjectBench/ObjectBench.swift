@@ -10,9 +10,14 @@ import ObjectStorage
 ///
 /// `make` writes the same bytes to standard output, for other tools. What comes down is compared with what was made.
 @main struct ObjectBench {
+    static func main() async throws { try await Bench.run() }
+}
+
+/// Beside the main type, which is bound to the main actor.
+enum Bench {
     static let partSizeBytes = 8 << 20
 
-    static func main() async throws {
+    static func run() async throws {
         let words = Array(CommandLine.arguments.dropFirst())
         guard let verb = words.first, let bytes = words.last.flatMap({ Int($0) }), words.count == 4 || words.count == 2
         else { throw Ending("redoubt-object up|down STORE KEY BYTES, or make BYTES") }
