@@ -88,7 +88,8 @@ extension Catalog {
 
     private static func foldersOfUnfinished(of name: String?) throws -> [KeyFolder] {
         guard let name else { return [.root] }
-        let shared = [[Lease.folderName], [IndexedRunStore.folderName, name], [DrillRecord.folderName, name]]
+        let folders = [IndexedRunStore.folderName, DrillRecord.folderName, ProofRecord.folderName]
+        let shared = [[Lease.folderName]] + folders.map { [$0, name] }
         return try ([[name]] + shared).map { try KeyFolder($0) }
     }
 
@@ -117,14 +118,14 @@ extension Catalog {
 extension ObjectKey {
     fileprivate var isLease: Bool { components.first == Lease.folderName }
 
-    /// The subject of a key that this program writes under: `.locks/<name>.json`, `.runs/<name>/…`, `.drills/<name>/…`
-    /// and `<name>/<id>/…`.
+    /// The subject of a key that this program writes under: `.locks/<name>.json`, `.runs/<name>/…`, `.drills/<name>/…`,
+    /// `.proofs/<name>/…` and `<name>/<id>/…`.
     fileprivate var subject: String? {
         switch components[0] {
         case Lease.folderName:
             guard components.count == 2, components[1].hasSuffix(Lease.suffix) else { return nil }
             return String(components[1].dropLast(Lease.suffix.count))
-        case IndexedRunStore.folderName, DrillRecord.folderName:
+        case IndexedRunStore.folderName, DrillRecord.folderName, ProofRecord.folderName:
             return components.count >= 4 && components[components.count - 1].hasSuffix(".json") ? components[1] : nil
         default:
             return isMember || Catalog.isManifest(self) ? components[0] : nil

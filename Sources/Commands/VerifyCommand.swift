@@ -29,6 +29,9 @@ struct VerifyCommand: RunnableCommand {
     @Option(help: "Subject of the backup, where the store holds several.")
     var name: String?
 
+    @Flag(help: "Do not keep a record of the proof in the store.")
+    var noRecord = false
+
     @OptionGroup var proof: ProofOptions
     @OptionGroup var store: StoreOptions
     @OptionGroup var outputs: OutputOptions
@@ -51,13 +54,17 @@ struct VerifyCommand: RunnableCommand {
 
     private func verify(in from: String, _ session: Session) async throws -> ExitCode {
         let reference = try BackupReference(backup ?? "latest")
-        let (manifest, findings) = try await store.withStore(at: from, session) { store in
+        let (manifest, findings, recordKey) = try await store.withStore(at: from, session) { store in
             let catalog = Catalog(store: store)
             let manifest = try await catalog.require(reference, name: name)
             let verify = Verify(catalog, at: proof.proof, meter: session.meter, logger: session.logger)
-            return (manifest, try await session.progress.show { try await verify.run(manifest) })
+            let begun = Timestamp.now()
+            let tool = Manifest.Tool(name: "redoubt", version: redoubtVersion)
+            let findings = try await session.progress.show { try await verify.run(manifest) }
+            let key = noRecord ? nil : await verify.keep(findings, of: manifest, begunAt: begun, by: tool)
+            return (manifest, findings, key)
         }
-        let report = SetReport(manifest, findings)
+        let report = SetReport(manifest, findings, recordKey: recordKey)
         let proven = findings.filter { $0.failure == nil }.count
         let verdict = "\(manifest.name)/\(manifest.id): \(proven) of \(findings.count) members proven"
         try session.result(report.text, report, verdict: verdict)
@@ -90,6 +97,8 @@ private struct SetReport: Encodable {
     let name: String
     let id: String
     let members: [Member]
+    /// Where the record of it rests in the store.
+    let recordKey: String?
 
     struct Member: Encodable {
         let member: String
@@ -101,7 +110,8 @@ private struct SetReport: Encodable {
         let error: Manifest.Problem?
     }
 
-    init(_ manifest: Manifest, _ findings: [Verify.Finding]) {
+    init(_ manifest: Manifest, _ findings: [Verify.Finding], recordKey: String?) {
+        self.recordKey = recordKey
         name = manifest.name
         id = manifest.id.text
         members = findings.map { finding in

@@ -32,6 +32,22 @@ package struct Verify: Sendable {
         package let failure: Failure?
         /// How long reading took, in seconds.
         package let seconds: Double
+
+        /// What came of it, as a record says it.
+        package var verdict: ProofRecord.Verdict {
+            guard let failure else { return .proven }
+            return failure.code.isOfContent ? .different : .failed
+        }
+
+        fileprivate var recorded: ProofRecord.Member {
+            ProofRecord.Member(
+                of: member,
+                verdict: verdict,
+                seconds: seconds,
+                contentDigest: contentDigest,
+                error: failure.map { .init(code: $0.code.rawValue, message: $0.description) }
+            )
+        }
     }
 
     /// Verifies every member that is stored. One that fails does not keep the others from being read.
@@ -67,6 +83,38 @@ package struct Verify: Sendable {
         let step = meter.begin("verify \(member.member)", expectedBytes: member.rdb?.bytes)
         defer { step.end() }
         return try await catalog.proven(member, by: RDBScanner(level: level), progress: step)
+    }
+
+    /// Keeps what was found beside the sets. A set is as proven without its record: a store that may only be read is no
+    /// reason to call it failed.
+    /// - Returns: where the record rests; `nil` where it could not be written.
+    package func keep(
+        _ findings: [Finding],
+        of manifest: Manifest,
+        begunAt begun: Timestamp,
+        by tool: Manifest.Tool
+    ) async -> String? {
+        await keep(
+            ProofRecord(
+                id: BackupID(time: begun, suffix: .random(in: .min ... .max)),
+                of: manifest,
+                tool: tool,
+                store: catalog.store.location,
+                host: ProcessIdentity.current().host,
+                level: level.rawValue,
+                finishedAt: .now(),
+                members: findings.map(\.recorded)
+            )
+        )
+    }
+
+    private func keep(_ record: ProofRecord) async -> String? {
+        do {
+            return try await catalog.write(record).description
+        } catch {
+            logger.warning("could not keep the record of this proof in the store (--no-record asks for none): \(error)")
+            return nil
+        }
     }
 
     /// Verifies a file that is in no store: a plain RDB, or one compressed by its suffix.

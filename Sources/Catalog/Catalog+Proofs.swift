@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Failures
+import ObjectStorage
+
+extension Catalog {
+    /// How many records of a set are kept, besides those that say that it is different.
+    private static let proofsKept = 3
+    /// How many are removed at a time at the most: where nothing can be removed they pile up.
+    private static let proofsRemovedMax = 16
+
+    /// Writes what a verify found, beside the sets, and thins out older records of that set: the newest three stay, and
+    /// all that say that it is different.
+    /// - Throws: what the store answers; `.permissionDenied` or `.inputOutput` where it may only be read. That an older
+    ///   record could not be removed is no failure.
+    @discardableResult
+    package func write(_ record: ProofRecord) async throws -> ObjectKey {
+        let key = try record.note.key
+        try await store.create(key, try record.encoded())
+        await thinProofs(of: record.name, set: record.backup)
+        return key
+    }
+
+    /// The right to remove belongs to another identity in many buckets, so nothing depends on it.
+    private func thinProofs(of name: String, set: BackupID) async {
+        guard let folder = try? KeyFolder([ProofRecord.folderName, name, set.text]),
+            let notes = try? await store.list(under: folder).map(\.key).compactMap(ProofNote.init)
+        else { return }
+        let spare = notes.sorted { $0.id > $1.id }.dropFirst(Self.proofsKept).filter { $0.verdict != .different }
+        for note in spare.prefix(Self.proofsRemovedMax) {
+            guard let key = try? note.key else { return }
+            do { try await store.remove(key) } catch { return }
+        }
+    }
+
+    /// What the keys of all records of a subject, or of all subjects, tell: one listing, and nothing is read.
+    /// - Parameter name: the subject; `nil` for all.
+    /// - Throws: what the store answers to the listing.
+    package func proofNotes(of name: String?) async throws -> [ProofNote] {
+        let folder = try KeyFolder([ProofRecord.folderName] + (name.map { [$0] } ?? []))
+        return try await store.list(under: folder).map(\.key).compactMap(ProofNote.init)
+    }
+
+    /// Which set was examined when; one listing.
+    /// - Throws: what the store answers to the listing.
+    package func proofLedger(of name: String?) async throws -> ProofLedger {
+        ProofLedger(try await proofNotes(of: name))
+    }
+
+    /// The newest records of a subject, or of one of its sets, oldest first.
+    ///
+    /// One that cannot be read is left out: it proves nothing.
+    /// - Parameter limit: how many are read at the most.
+    /// - Throws: what the store answers to the listing.
+    package func proofs(of name: String, set: BackupID? = nil, limit: Int) async throws -> [ProofRecord] {
+        let folder = try KeyFolder([ProofRecord.folderName, name] + (set.map { [$0.text] } ?? []))
+        let notes = try await store.list(under: folder).map(\.key).compactMap(ProofNote.init)
+        var records: [ProofRecord] = []
+        for note in notes.sorted(by: { $0.id < $1.id }).suffix(limit) {
+            do {
+                let bytes = try await store.read(try note.key, bytesMax: ProofRecord.sizeBytesMax).bytes
+                let record = try ProofRecord(decoding: bytes)
+                if record.note == note { records.append(record) }
+            } catch let failure as Failure
+                where [.corruptManifest, .unsupported, .noSuchObject].contains(failure.code)
+            {
+                continue
+            }
+        }
+        return records
+    }
+
+    /// Removes the records of a set that is gone, for whoever removed it. What cannot be removed does no harm.
+    /// - Returns: how many were removed.
+    @discardableResult
+    package func removeProofs(of name: String, set: BackupID) async -> Int {
+        guard let folder = try? KeyFolder([ProofRecord.folderName, name, set.text]),
+            let keys = try? await store.list(under: folder).map(\.key)
+        else { return 0 }
+        var removed = 0
+        for key in keys where ProofNote(key) != nil {
+            do { try await store.remove(key) } catch { return removed }
+            removed += 1
+        }
+        return removed
+    }
+}

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Failures
+import FoundationEssentials
+import ObjectStorage
+
+/// What one verify of a set found: its stored bytes were read again, and held against the manifest. Format 1, specified
+/// in docs/backup-format.md; later versions only add fields.
+package struct ProofRecord: Sendable, Hashable, Codable {
+    package static let formatNumber = 1
+
+    /// What came of it, for the set as a whole and for each member. The raw values stand in keys too.
+    package enum Verdict: String, Sendable, Hashable, Codable, CaseIterable {
+        /// Every byte is what the manifest says.
+        case proven
+        /// The store holds something else.
+        case different
+        /// It could not be found out.
+        case failed
+    }
+
+    package var format: Int
+    /// Of the verify itself, in the form of an id of a set.
+    package var id: BackupID
+    /// The subject, and the set of it.
+    package var name: String
+    package var backup: BackupID
+    package var startedAt: Timestamp
+    package var finishedAt: Timestamp
+    package var tool: Manifest.Tool
+    /// The location of the store, without credentials.
+    package var store: String
+    /// The machine, or pod, on which it ran.
+    package var host: String
+    /// How closely the snapshots were read: a raw value of `RDBLevel`.
+    package var level: String
+    package var verdict: Verdict
+    package var members: [Member]
+    /// Why the set as a whole could not be read: its manifest is damaged.
+    package var error: Manifest.Problem?
+
+    package init(
+        id: BackupID,
+        of manifest: Manifest,
+        tool: Manifest.Tool,
+        store: String,
+        host: String,
+        level: String,
+        finishedAt: Timestamp,
+        members: [Member]
+    ) {
+        format = Self.formatNumber
+        self.id = id
+        name = manifest.name
+        backup = manifest.id
+        startedAt = id.time
+        self.finishedAt = finishedAt
+        self.tool = tool
+        self.store = store
+        self.host = host
+        self.level = level
+        verdict = Self.verdict(of: members)
+        self.members = members
+    }
+
+    /// A set whose manifest cannot be read.
+    package init(
+        id: BackupID,
+        ofUnreadable backup: BackupID,
+        name: String,
+        tool: Manifest.Tool,
+        store: String,
+        host: String,
+        level: String,
+        verdict: Verdict,
+        error: Manifest.Problem
+    ) {
+        format = Self.formatNumber
+        self.id = id
+        self.name = name
+        self.backup = backup
+        startedAt = id.time
+        finishedAt = id.time
+        self.tool = tool
+        self.store = store
+        self.host = host
+        self.level = level
+        self.verdict = verdict
+        members = []
+        self.error = error
+    }
+
+    /// Bytes that are wrong must not hide behind a store that did not answer.
+    private static func verdict(of members: [Member]) -> Verdict {
+        if members.contains(where: { $0.verdict == .different }) { return .different }
+        return members.isEmpty || members.contains { $0.verdict == .failed } ? .failed : .proven
+    }
+
+    package struct Member: Sendable, Hashable, Codable {
+        package var member: String
+        package var verdict: Verdict
+        /// Bytes of the snapshot, and of the object in the store.
+        package var bytes: Int64
+        package var storedBytes: Int64
+        /// How long reading took, in seconds.
+        package var seconds: Double
+        /// What the dataset says, where it was read at level content.
+        package var contentDigest: String?
+        package var error: Manifest.Problem?
+
+        package init(
+            of member: Manifest.Member,
+            verdict: Verdict,
+            seconds: Double,
+            contentDigest: String? = nil,
+            error: Manifest.Problem? = nil
+        ) {
+            self.member = member.member
+            self.verdict = verdict
+            bytes = member.rdb?.bytes ?? 0
+            storedBytes = member.stored?.bytes ?? 0
+            self.seconds = seconds
+            self.contentDigest = contentDigest
+            self.error = error
+        }
+    }
+}
+
+// MARK: - In the store
+
+extension ProofRecord {
+    /// Beside the sets and not among them, as the records of drills.
+    package static let folderName = ".proofs"
+    /// The largest record that is read, in bytes.
+    static let sizeBytesMax = 4 << 20
+
+    /// As JSON: sorted keys, two-space indentation, a final newline.
+    package func encoded() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
+    }
+
+    /// - Throws: `.corruptManifest`, `.unsupported`.
+    package init(decoding bytes: [UInt8]) throws {
+        struct FormatOnly: Decodable { let format: Int }
+        let decoder = JSONDecoder()
+        do {
+            let format = try decoder.decode(FormatOnly.self, from: Data(bytes)).format
+            guard format == Self.formatNumber else {
+                throw Failure(.unsupported, "read the record of a proof: it is of format \(format)")
+            }
+            self = try decoder.decode(ProofRecord.self, from: Data(bytes))
+        } catch let error as DecodingError {
+            throw Failure(.corruptManifest, "read the record of a proof: it is none", cause: error)
+        }
+        guard members.allSatisfy(\.isPlausible) else {
+            throw Failure(.corruptManifest, "read the record of a proof: a number in it cannot be one")
+        }
+    }
+
+    /// What its key tells.
+    package var note: ProofNote { ProofNote(name: name, backup: backup, id: id, verdict: verdict) }
+}
+
+extension ProofRecord.Member {
+    /// A pebibyte and a year: what is beyond would be added up as if it were a number.
+    fileprivate var isPlausible: Bool {
+        (0...(1 << 50)).contains(bytes) && (0...(1 << 50)).contains(storedBytes)
+            && (0...366.0 * 86400).contains(seconds)
+    }
+}
+
+/// What the key of a record tells by itself: which set, when, and what was found. Ten thousand sets are told apart by
+/// one listing, without reading anything.
+///
+///     .proofs/<name>/<id of the set>/<id of the verify>.<verdict>.json
+package struct ProofNote: Sendable, Hashable {
+    package let name: String
+    package let backup: BackupID
+    /// Of the verify.
+    package let id: BackupID
+    package let verdict: ProofRecord.Verdict
+
+    private static let suffix = ".json"
+
+    package init(name: String, backup: BackupID, id: BackupID, verdict: ProofRecord.Verdict) {
+        self.name = name
+        self.backup = backup
+        self.id = id
+        self.verdict = verdict
+    }
+
+    /// `nil` for a key that is none of a record.
+    init?(_ key: ObjectKey) {
+        guard key.components.count == 4, key.components[0] == ProofRecord.folderName,
+            let backup = BackupID(key.components[2]), key.components[3].hasSuffix(Self.suffix)
+        else { return nil }
+        let parts = key.components[3].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 3, let id = BackupID(parts[0]), let verdict = ProofRecord.Verdict(rawValue: parts[1])
+        else { return nil }
+        self.init(name: key.components[1], backup: backup, id: id, verdict: verdict)
+    }
+
+    var key: ObjectKey {
+        get throws {
+            let file = "\(id.text).\(verdict.rawValue)\(Self.suffix)"
+            return try ObjectKey([ProofRecord.folderName, name, backup.text, file])
+        }
+    }
+
+    /// When the verify began, by the clock of the machine it ran on.
+    package var time: Timestamp { id.time }
+}
+
+/// Which set was examined when, for a subject or for all.
+package struct ProofLedger: Sendable {
+    /// A set by its subject and id.
+    private struct Place: Hashable {
+        let name: String
+        let backup: BackupID
+    }
+
+    /// What is on record of one set.
+    package struct History: Sendable, Hashable {
+        /// The newest attempt, whatever came of it.
+        package fileprivate(set) var tried: ProofNote
+        /// The newest that found every byte right.
+        package fileprivate(set) var proven: ProofNote?
+        /// The newest that found something out: proven, or different.
+        package fileprivate(set) var found: ProofNote?
+
+        fileprivate init(_ note: ProofNote) {
+            tried = note
+            add(note)
+        }
+
+        fileprivate mutating func add(_ note: ProofNote) {
+            if note.id > tried.id { tried = note }
+            guard note.verdict != .failed else { return }
+            if note.id >= found?.id ?? note.id { found = note }
+            if note.verdict == .proven, note.id >= proven?.id ?? note.id { proven = note }
+        }
+
+        /// Whether the last that is known of the set is that its bytes are wrong.
+        package var isDifferent: Bool { found?.verdict == .different }
+    }
+
+    private var histories: [Place: History] = [:]
+    /// Every set of which there is a record.
+    package var sets: [(name: String, id: BackupID)] { histories.keys.map { ($0.name, $0.backup) } }
+    /// Records that are dated later than this clock allows, and are not believed.
+    package private(set) var fromTheFuture: [ProofNote] = []
+
+    /// Clocks of two machines may be so far apart, in seconds.
+    private static let clockSecondsMax: Int64 = 600
+
+    package init(_ notes: [ProofNote], now: Timestamp = .now()) {
+        let latest = Timestamp(secondsSince1970: now.secondsSince1970 + Self.clockSecondsMax)
+        for note in notes {
+            guard note.time <= latest else {
+                fromTheFuture.append(note)
+                continue
+            }
+            histories[Place(name: note.name, backup: note.backup), default: History(note)].add(note)
+        }
+    }
+
+    /// `nil` when the set was never verified since it was made.
+    package subscript(name: String, backup: BackupID) -> History? {
+        histories[Place(name: name, backup: backup)]
+    }
+
+    /// The newest proof of any set of a subject, also of one that is gone by now.
+    package func newestProof(of name: String) -> ProofNote? {
+        histories.values.compactMap(\.proven).filter { $0.name == name }.max { $0.id < $1.id }
+    }
+}
