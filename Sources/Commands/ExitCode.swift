@@ -36,8 +36,8 @@ package enum ExitCode: Int32, Sendable, CaseIterable {
             self = .corrupt
         case .unreachable, .timeout, .protocolViolation, .storeUnavailable, .alreadyExists:
             self = .transient
-        case .configuration, .authenticationFailed, .permissionDenied, .tlsFailed, .unsupported, .noSpace,
-            .inputOutput:
+        case .configuration, .authenticationFailed, .permissionDenied, .retained, .tlsFailed, .unsupported,
+            .noSpace, .inputOutput:
             self = .permanent
         case .guardRefused:
             self = .guardRefused

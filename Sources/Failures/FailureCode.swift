@@ -61,6 +61,8 @@ extension Failure {
         case authenticationFailed = "authentication-failed"
         /// The credentials are good, but the right is missing.
         case permissionDenied = "permission-denied"
+        /// The store keeps the object: a lock, a hold or a rule of retention that nobody can go around.
+        case retained
         /// The certificate of the peer cannot be verified, or TLS cannot be agreed on.
         case tlsFailed = "tls-failed"
         /// The server, the store or the file is of a kind or version that cannot be served.

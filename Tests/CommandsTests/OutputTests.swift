@@ -37,7 +37,7 @@ struct OutputTests {
             (.unclassified, 1), (.corruptSnapshot, 4), (.digestMismatch, 4), (.truncated, 4), (.trailingBytes, 4),
             (.corruptManifest, 4), (.unreachable, 5), (.timeout, 5), (.storeUnavailable, 5), (.replicaLinkDown, 6),
             (.replicaLagging, 6), (.memberLoading, 6), (.snapshotNotFresh, 6), (.saveFailed, 6), (.configuration, 7),
-            (.permissionDenied, 7), (.authenticationFailed, 7), (.tlsFailed, 7), (.guardRefused, 8),
+            (.permissionDenied, 7), (.retained, 7), (.authenticationFailed, 7), (.tlsFailed, 7), (.guardRefused, 8),
             (.noSuchBackup, 10),
             (.noSuchStore, 10), (.locked, 11), (.cannotDecrypt, 12), (.usage, 64), (.interrupted, 130),
         ]

@@ -192,7 +192,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("409 No", "BlobImmutableDueToPolicy", Failure.Code.permissionDenied, "immutability policy"),
+        ("409 No", "BlobImmutableDueToPolicy", Failure.Code.retained, "immutability policy"),
         ("409 No", "SnapshotsPresent", .unsupported, "snapshots"),
         ("412 No", "LeaseIdMissing", .permissionDenied, "lease"),
     ])

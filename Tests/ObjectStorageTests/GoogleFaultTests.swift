@@ -209,7 +209,7 @@ import Testing
         try await GoogleRig.with(.object(["retention": true])) { rig async throws in
             try await rig.store.create(key, [1])
             let failure = await #expect(throws: Failure.self) { try await rig.store.remove(key) }
-            #expect(failure?.code == .permissionDenied && failure?.hint?.contains("retention policy") == true)
+            #expect(failure?.code == .retained && failure?.hint?.contains("retention policy") == true)
         }
     }
 

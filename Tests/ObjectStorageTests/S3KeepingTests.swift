@@ -115,6 +115,22 @@ import Testing
         }
     }
 
+    /// As AWS, MinIO, Wasabi and Ceph say it.
+    @Test(arguments: [
+        ("403 Forbidden", "AccessDenied", "Access Denied because object protected by object lock."),
+        ("400 Bad Request", "InvalidRequest", "Object is WORM protected and cannot be overwritten"),
+        ("403 Forbidden", "AccessDenied", "The object is under legal hold"), ("403 Forbidden", "ObjectLocked", "no"),
+    ])
+    func whatALockKeepsIsToldFromARightThatIsMissing(status: String, code: String, message: String) async throws {
+        let key = try key("s/1/a.rdb")
+        try await withInterceptedStore({ kind, _, _ in
+            kind == .delete ? .answer(S3Text.error(status, code, message: message)) : .pass
+        }) { tested async throws in
+            let failure = await #expect(throws: Failure.self) { try await tested.store.remove(key) }
+            #expect(failure?.code == .retained && failure?.hint?.contains("Lock") == true)
+        }
+    }
+
     // MARK: A key of the customer
 
     private func withKeyFile<Result: Sendable>(

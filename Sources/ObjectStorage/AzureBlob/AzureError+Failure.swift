@@ -81,7 +81,7 @@ extension AzureError {
             return (.permissionDenied, "The SAS wants https (spr=).")
         case "BlobImmutableDueToPolicy", "BlobImmutableDueToLegalHold":
             return (
-                .permissionDenied,
+                .retained,
                 "An immutability policy or a legal hold keeps it as it is; until that ends nobody can change or remove "
                     + "it."
             )

@@ -48,7 +48,7 @@ extension GoogleError {
         switch reason {
         case "retentionPolicyNotMet", "objectUnderActiveHold":
             return (
-                .permissionDenied, "A retention policy or a hold keeps the object: it can be removed when that ends."
+                .retained, "A retention policy or a hold keeps the object: it can be removed when that ends."
             )
         case "quotaExceeded", "dailyLimitExceeded":
             return (.noSpace, "Raise the quota of the project.")

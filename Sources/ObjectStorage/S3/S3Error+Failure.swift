@@ -29,6 +29,7 @@ extension S3Error {
         case 412: return (.alreadyExists, nil)
         case 507: return (.noSpace, "Enlarge the store. `redoubt prune` removes old backups.")
         case 401, 403: return denied(operation)
+        case 400 where isAboutLock: return (.retained, Self.lockHint)
         case 400 where isAboutEncryption: return (.unsupported, Self.encryptionHint)
         case 501: return (.unsupported, "The store does not know this operation.")
         default: return (isPassing || status >= 500 ? .storeUnavailable : .unsupported, nil)
@@ -36,6 +37,7 @@ extension S3Error {
     }
 
     private func denied(_ operation: StoreOperation) -> (Failure.Code, hint: String?) {
+        if isAboutLock { return (.retained, Self.lockHint) }
         if isAboutEncryption, operation.action == "s3:GetObject" { return (.permissionDenied, Self.encryptionHint) }
         let lock =
             operation.action == "s3:DeleteObject" ? " What is locked cannot be removed before its lock ends." : ""
@@ -45,6 +47,8 @@ extension S3Error {
                 + "of its encryption key.\(lock)"
         )
     }
+
+    private static let lockHint = "Object Lock or a retention of the bucket keeps it: it can be removed when that ends."
 
     private static let encryptionHint =
         "Check sse-c-key-file in the URL of the store: an object is read with the key that it was written with, and "

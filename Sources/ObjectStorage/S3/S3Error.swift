@@ -78,6 +78,15 @@ struct S3Error: StoreRefusal, Error, Hashable {
         return message.contains("encrypt") || message.contains("sse-c") || message.contains("customer key")
     }
 
+    /// Whether a lock, a legal hold or a retention keeps the object. AWS says so in the message alone; others have
+    /// codes for it.
+    var isAboutLock: Bool {
+        if ["ObjectLocked", "FileImmutable", "ObjectUnderRetention"].contains(code) { return true }
+        let message = message?.lowercased() ?? ""
+        return ["object lock", "worm", "retention", "legal hold", "compliance mode", "immutable"]
+            .contains { message.contains($0) }
+    }
+
     /// One line: `503 SlowDown (Please reduce your request rate.), request id 4442587FB7D0A2F9`.
     var text: String {
         var text = "\(status)"
