@@ -19,6 +19,8 @@ package struct Manifest: Sendable, Hashable, Codable {
     package var source: Source
     /// Where the members are nodes of a cluster.
     package var cluster: Cluster?
+    /// What its owner calls it, for rules of retention; absent where there are none.
+    package var tags: [String]?
     package var members: [Member]
 
     package init(
@@ -29,6 +31,7 @@ package struct Manifest: Sendable, Hashable, Codable {
         tool: Tool,
         source: Source,
         cluster: Cluster? = nil,
+        tags: [String]? = nil,
         members: [Member]
     ) {
         self.format = Self.formatNumber
@@ -39,6 +42,7 @@ package struct Manifest: Sendable, Hashable, Codable {
         self.tool = tool
         self.source = source
         self.cluster = cluster
+        self.tags = tags
         self.members = members
     }
 

@@ -68,6 +68,9 @@ extension Manifest {
         guard ObjectKey.isValid(component: name) else {
             throw Failure(.corruptManifest, "read the manifest of \(id): \(String(reflecting: name)) cannot be a name")
         }
+        guard tags?.allSatisfy(Self.isTag) != false else {
+            throw Failure(.corruptManifest, "read the manifest of \(id): one of its tags cannot be one")
+        }
         var seen: Set<String> = []
         for member in members {
             guard ObjectKey.isValid(component: member.member), seen.insert(member.member).inserted else {

@@ -38,6 +38,14 @@ struct BackupCommand: RunnableCommand {
     @Option(help: "Subject of the backup. Otherwise <namespace>.<statefulset>, or the host of the first endpoint.")
     var name: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "What the set is called, for prune --keep-tag. Repeatable; 1 to 64 of A-Z a-z 0-9 . _ - + : = / @.",
+            valueName: "tag"
+        )
+    )
+    var tag: [String] = []
+
     @Option(help: "Which members give a snapshot.")
     var members: BackupRequest.Choice = .each
 
@@ -93,6 +101,10 @@ struct BackupCommand: RunnableCommand {
         if let name, !ObjectKey.isValid(component: name) || name.hasPrefix(".") || name.utf8.count > 100 {
             throw ValidationError("--name is 1 to 100 of A-Z a-z 0-9 . _ - and does not begin with a dot")
         }
+        if let bad = tag.first(where: { !Manifest.isTag($0) }) {
+            throw ValidationError("--tag is 1 to 64 of A-Z a-z 0-9 . _ - + : = / @, and not \(String(reflecting: bad))")
+        }
+        if tag.count > Manifest.tagsMax { throw ValidationError("a set has at most \(Manifest.tagsMax) tags") }
     }
 
     private static let parallelMax = 256
@@ -136,6 +148,7 @@ struct BackupCommand: RunnableCommand {
             compression: compression,
             proof: proof.proof,
             source: found.source,
+            tags: tag,
             tool: .init(name: "redoubt", version: redoubtVersion),
             allowsWatchedPrimary: fitness.fromWatchedPrimary,
             parallel: parallel,

@@ -48,6 +48,7 @@ extension BackupRequest {
             tool: tool,
             source: source,
             cluster: cluster.map { Manifest.Cluster($0, storing: members) },
+            tags: tags.isEmpty ? nil : Set(tags).sorted(),
             members: members
         )
     }

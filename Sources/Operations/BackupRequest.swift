@@ -25,6 +25,8 @@ package struct BackupRequest: Sendable {
     /// How closely each snapshot is read before it is committed.
     package var proof: RDBLevel
     package var source: Manifest.Source
+    /// What the owner calls the set.
+    package var tags: [String]
     package var tool: Manifest.Tool
     /// Whether a primary that Sentinel watches may be asked too (F12).
     package var allowsWatchedPrimary: Bool
@@ -56,6 +58,7 @@ package struct BackupRequest: Sendable {
         compression: CompressionChoice,
         proof: RDBLevel = .deep,
         source: Manifest.Source,
+        tags: [String] = [],
         tool: Manifest.Tool,
         allowsWatchedPrimary: Bool,
         parallel: Int = 1,
@@ -69,6 +72,7 @@ package struct BackupRequest: Sendable {
         self.compression = compression
         self.proof = proof
         self.source = source
+        self.tags = tags
         self.tool = tool
         self.allowsWatchedPrimary = allowsWatchedPrimary
         self.parallel = parallel
