@@ -20,7 +20,7 @@ SOURCES := Package.swift Sources Tests
 # What a build needs, and what the tests run beside it (the rest of that is in Tests/requirements.txt).
 BUILD_PACKAGES := ca-certificates git g++ libc6-dev binutils pkg-config libcurl4-openssl-dev libzstd-dev zlib1g-dev
 DEMO_PACKAGES := redis-server redis-tools
-TEST_PACKAGES := $(DEMO_PACKAGES) gzip libnss-wrapper openssh-client openssh-server openssl python3 python3-venv strace zstd
+TEST_PACKAGES := $(DEMO_PACKAGES) gzip libnss-wrapper openssh-client openssh-server openssl python3 python3-venv strace tzdata zstd
 
 help:
 	@echo 'make demo    build redoubt, and back up and restore a Redis before your eyes'

@@ -10,6 +10,8 @@ import ObjectStorage
 ///     <name>/<id>/<member>.rdb[.zst|.gz]
 ///     <name>/<id>/manifest.json             written last
 ///     .locks/<name>.json                    the lease of a run that is under way
+///     .pins/<name>/<id>.json                says that a set is to stay
+///     .removed/<name>/<id>.json             says that a set was removed by a rule
 package struct Catalog: Sendable {
     package let store: any ObjectStore
 
@@ -48,8 +50,12 @@ package struct Catalog: Sendable {
     /// - Parameter name: the subject; `nil` for all.
     package func entries(of name: String?) async throws -> [Entry] {
         let folder = try name.map { try KeyFolder([$0]) } ?? .root
-        let keys = try await store.list(under: folder).map(\.key).filter(Self.isManifest)
-        return try await withThrowingTaskGroup(of: Entry?.self) { group in
+        return try await entries(at: store.list(under: folder).map(\.key).filter(Self.isManifest))
+    }
+
+    /// The sets of these manifests, oldest first; without those that are gone by now.
+    func entries(at keys: [ObjectKey]) async throws -> [Entry] {
+        try await withThrowingTaskGroup(of: Entry?.self) { group in
             var waiting = keys.makeIterator()
             var entries: [Entry] = []
             func startNext() {

@@ -15,7 +15,7 @@ enum Confirmation {
     /// Shows what will be done, and goes on only after `yes`.
     /// - Throws: `.guardRefused` when another answer is given, or when nobody is there to ask.
     static func ask(_ lines: [String], question: String) async throws {
-        guard isatty(STDIN_FILENO) == 1, Console.errorsGoToTerminal else {
+        guard isSomebodyThere else {
             throw Failure(
                 .guardRefused,
                 "\(question): nobody is there to be asked, and nothing was touched"
@@ -28,6 +28,9 @@ enum Confirmation {
             throw Failure(.guardRefused, "\(question): the answer was not yes, and nothing was touched")
         }
     }
+
+    /// Whether there is anybody to ask.
+    static var isSomebodyThere: Bool { isatty(STDIN_FILENO) == 1 && Console.errorsGoToTerminal }
 
     /// A line from standard input. A cancelled wait ends at once; its thread ends with the process.
     private static func answer() async throws -> String? {

@@ -38,7 +38,8 @@ struct RootCommand: ParsableCommand {
         version: "redoubt \(redoubtVersion)",
         subcommands: [
             BackupCommand.self, ListCommand.self, ShowCommand.self, VerifyCommand.self, RestoreCommand.self,
-            DrillCommand.self, CopyCommand.self, PruneCommand.self, InspectCommand.self, CheckCommand.self,
+            DrillCommand.self, CopyCommand.self, PruneCommand.self, PinCommand.self, UnpinCommand.self,
+            InspectCommand.self, CheckCommand.self,
         ]
     )
 }

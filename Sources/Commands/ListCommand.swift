@@ -24,10 +24,12 @@ struct ListCommand: RunnableCommand {
     func execute() async throws -> ExitCode {
         let session = outputs.session()
         if incomplete { return try await listIncomplete(session) }
-        let entries = try await source.store.withStore(at: source.from, session) { store in
-            try await Catalog(store: store).entries(of: source.name)
+        let (entries, pins) = try await source.store.withStore(at: source.from, session) { store in
+            let catalog = Catalog(store: store)
+            let entries = try await catalog.entries(of: source.name)
+            return (entries, await pinned(in: catalog, session))
         }
-        let listing = Listing(entries)
+        let listing = Listing(entries, pins: pins)
         try session.result(listing.text, listing)
         guard let damaged = listing.damaged.first else { return .done }
         throw Failure(
@@ -35,6 +37,16 @@ struct ListCommand: RunnableCommand {
             "read \(listing.damaged.count) of \(entries.count) manifests: \(damaged.message)",
             hint: "The other backups are whole. Nothing is restored from a set whose manifest cannot be read."
         )
+    }
+
+    /// A store that does not let us look for pins still shows its sets.
+    private func pinned(in catalog: Catalog, _ session: Session) async -> [String: Set<BackupID>]? {
+        do {
+            return try await catalog.pins(of: source.name)
+        } catch {
+            session.logger.warning("could not look for pins: \(error)")
+            return nil
+        }
     }
 
     private func listIncomplete(_ session: Session) async throws -> ExitCode {
@@ -95,6 +107,9 @@ private struct Listing: Encodable {
         let keys: UInt64
         let rawBytes: Int64
         let storedBytes: Int64
+        let tags: [String]
+        /// Absent where the store did not say.
+        let pinned: Bool?
     }
 
     struct Damaged: Encodable {
@@ -104,10 +119,13 @@ private struct Listing: Encodable {
         let message: String
     }
 
-    init(_ entries: [Catalog.Entry]) {
+    /// - Parameter pins: the sets that are pinned, by subject.
+    init(_ entries: [Catalog.Entry], pins: [String: Set<BackupID>]?) {
         for entry in entries.sorted(by: { ($0.id, $0.name) < ($1.id, $1.name) }) {
             switch entry {
-            case .complete(let manifest): backups.append(Backup(manifest))
+            case .complete(let manifest):
+                let isPinned = pins.map { $0[manifest.name]?.contains(manifest.id) == true }
+                backups.append(Backup(manifest, isPinned: isPinned))
             case .damaged(let name, let id, let failure):
                 damaged.append(
                     Damaged(name: name, id: id.text, code: failure.code.rawValue, message: failure.description)
@@ -127,7 +145,8 @@ private struct Listing: Encodable {
         ])
         for backup in backups {
             table.append([
-                backup.name, backup.id, backup.status, "\(backup.members - backup.failedMembers)/\(backup.members)",
+                backup.name, backup.id, backup.status + (backup.pinned == true ? ", pinned" : ""),
+                "\(backup.members - backup.failedMembers)/\(backup.members)",
                 Quantity.count(backup.keys), Quantity.bytes(backup.rawBytes), Quantity.bytes(backup.storedBytes),
             ])
         }
@@ -136,7 +155,7 @@ private struct Listing: Encodable {
 }
 
 extension Listing.Backup {
-    init(_ manifest: Manifest) {
+    init(_ manifest: Manifest, isPinned: Bool?) {
         name = manifest.name
         id = manifest.id.text
         startedAt = manifest.startedAt
@@ -147,5 +166,7 @@ extension Listing.Backup {
         keys = manifest.members.reduce(0) { $0 &+ ($1.rdb?.keyCount ?? 0) }
         rawBytes = manifest.rawBytes
         storedBytes = manifest.storedBytes
+        tags = manifest.tags ?? []
+        pinned = isPinned
     }
 }

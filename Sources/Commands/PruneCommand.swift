@@ -9,34 +9,47 @@ import Operations
 struct PruneCommand: RunnableCommand {
     static let configuration = CommandConfiguration(
         commandName: "prune",
-        abstract: "Remove what runs that died left in a store.",
+        abstract: "Remove the backups that no rule keeps, and what runs that died left.",
         discussion: """
-            With --incomplete: unfinished uploads, temporary files, and members of sets that have no manifest, once \
-            they are older than --grace. A subject that a run works on is left alone, and so is every backup. Exit \
-            code 3: some of it could not be removed; 11: another run holds the lease.
+            With --keep-…: each rule keeps sets of each subject, and what none keeps is removed. The newest proven and \
+            the newest whole set of a subject always stay, and so does what is pinned or younger than --grace. With \
+            --incomplete: what belongs to no backup. A subject that a run works on is left alone. Exit code 3: some of \
+            it could not be removed; 8: nobody was asked, or a guard refused; 11: another run holds the lease.
             """
     )
+
+    @OptionGroup(title: "Retention") var retention: RetentionOptions
 
     @Flag(help: "Remove what belongs to no backup.")
     var incomplete = false
 
-    @Option(help: ArgumentHelp("What is younger is left alone, as 24h.", valueName: "age"))
-    var grace = TimeSpan(seconds: 86_400)
+    @Option(
+        help: ArgumentHelp(
+            "What is younger is left alone, as 24h. Otherwise 1h for backups, and 24h for what belongs to none.",
+            valueName: "age"
+        )
+    )
+    var grace: TimeSpan?
 
     @Flag(name: .shortAndLong, help: "Do not ask before anything is removed.")
     var yes = false
 
-    @Flag(help: "Say what would be removed, and remove nothing.")
+    @Flag(help: "Say what would be removed, and why the rest is kept, and remove nothing.")
     var dryRun = false
 
     @OptionGroup var uploads: UnfinishedOptions
     @OptionGroup var source: SourceStoreOptions
     @OptionGroup(title: "Output") var outputs: OutputOptions
 
+    private static let graceOfBackups: Int64 = 3600
+    private static let graceOfIncomplete: Int64 = 86_400
+
     func validate() throws {
-        if !incomplete {
+        if incomplete, !retention.isGiven { return }
+        if retention.policy.isEmpty {
             throw ValidationError(
-                "this version removes no backups: prune takes --incomplete, and removes what dead runs left"
+                "say what is kept, as with --keep-last 3 --keep-daily 7: an empty policy removes no backup. "
+                    + "--incomplete removes what dead runs left"
             )
         }
     }
@@ -44,22 +57,54 @@ struct PruneCommand: RunnableCommand {
     func execute() async throws -> ExitCode {
         let session = outputs.session()
         return try await source.store.withStore(at: source.from, session) { store in
-            let prune = PruneIncomplete(
-                Catalog(store: store),
-                graceSeconds: grace.seconds,
-                runID: session.runID,
-                logger: session.logger
+            let catalog = Catalog(store: store)
+            let sets = try setPruning(catalog, session)
+            let remnants = incomplete ? remnantPruning(catalog, session) : nil
+
+            // The whole plan first: what goes, and why the rest stays.
+            let plans = try await sets?.plan(of: source.name)
+            let due = try await remnants?.plan(of: source.name, looksForUnfinished: uploads.areLookedFor)
+            let plan = PruneReport(
+                at: store.location,
+                isDryRun: dryRun,
+                plans.map { SetsReport($0, nil) },
+                due.map { RemnantsReport($0, nil) }
             )
-            let plan = try await prune.plan(of: source.name, looksForUnfinished: uploads.areLookedFor)
-            if !dryRun, !yes, !plan.due.isEmpty {
-                let what = plan.due.map { "\($0.kind.rawValue) \($0.key)" }
-                try await Confirmation.ask(what, question: "Remove these from \(store.location)")
-            }
-            let findings = dryRun ? [] : try await prune.run(plan)
-            let report = PruneReport(plan, findings, at: store.location, isDryRun: dryRun)
-            try session.result(report.text, report, verdict: report.verdict)
-            return try report.ending(plan, findings)
+            if dryRun { return try plan.conclude(session) }
+            if !yes, plan.removesAnything { try await ask(plan, session) }
+
+            let findings = try await sets?.run(plans ?? [])
+            let swept =
+                if let remnants, let due { try await remnants.run(due) } else { [PruneIncomplete.Finding]?.none }
+            return try PruneReport(
+                at: store.location,
+                isDryRun: false,
+                plans.map { SetsReport($0, findings ?? []) },
+                due.map { RemnantsReport($0, swept ?? []) }
+            ).conclude(session)
         }
+    }
+
+    private func setPruning(_ catalog: Catalog, _ session: Session) throws -> Prune? {
+        guard retention.isGiven else { return nil }
+        let request = try retention.request(graceSeconds: grace?.seconds ?? Self.graceOfBackups, session)
+        return Prune(request, in: catalog, logger: session.logger)
+    }
+
+    private func remnantPruning(_ catalog: Catalog, _ session: Session) -> PruneIncomplete {
+        PruneIncomplete(
+            catalog,
+            graceSeconds: grace?.seconds ?? Self.graceOfIncomplete,
+            runID: session.runID,
+            logger: session.logger
+        )
+    }
+
+    /// Where nobody is there to be asked, the plan is the result.
+    private func ask(_ plan: PruneReport, _ session: Session) async throws {
+        if !Confirmation.isSomebodyThere { try session.result(plan.text, plan, verdict: plan.verdict) }
+        let lines = Confirmation.isSomebodyThere ? [plan.text] : []
+        try await Confirmation.ask(lines, question: "Remove \(plan.amount) from \(plan.store)")
     }
 }
 
@@ -71,118 +116,64 @@ struct UnfinishedOptions: ParsableArguments, Sendable {
     var areLookedFor: Bool { !withoutUploads }
 }
 
-/// What belongs to no backup, as programs read it.
-struct RemnantReport: Encodable {
-    let kind: String
-    let name: String
-    let key: String
-    let writtenAt: Timestamp
-    let ageSeconds: Int64
-    let bytes: Int64?
-    /// `removed`, `locked`, `changed` or `failed`; `young`; before a dry run `would-remove`.
-    var outcome: String?
-    /// Who holds the lease of the subject.
-    var lease: String?
-    var error: Manifest.Problem?
-
-    init(_ remnant: Remnant, outcome: String? = nil, failure: Failure? = nil) {
-        kind = remnant.kind.rawValue
-        name = remnant.name
-        key = remnant.key.description
-        writtenAt = Timestamp(secondsSince1970: remnant.writtenAtSeconds)
-        ageSeconds = max(0, Timestamp.now().secondsSince1970 - remnant.writtenAtSeconds)
-        bytes = remnant.bytes
-        self.outcome = outcome
-        error = failure.map { .init(code: $0.code.rawValue, message: $0.description) }
-    }
-
-    init(_ finding: PruneIncomplete.Finding) {
-        switch finding.outcome {
-        case .removed: self.init(finding.remnant, outcome: "removed")
-        case .locked(let failure): self.init(finding.remnant, outcome: "locked", failure: failure)
-        case .changed: self.init(finding.remnant, outcome: "changed")
-        case .failed(let failure): self.init(finding.remnant, outcome: "failed", failure: failure)
-        }
-    }
-
-    static func table(_ remnants: [RemnantReport], last: String, _ cell: (RemnantReport) -> String) -> String {
-        var table = TextTable([
-            ("KIND", .left), ("KEY", .left), ("AGE", .right), ("BYTES", .right), (last, .left),
-        ])
-        for remnant in remnants {
-            table.append([
-                remnant.kind, remnant.key, Quantity.seconds(Double(remnant.ageSeconds)),
-                remnant.bytes.map(Quantity.bytes) ?? "?", cell(remnant),
-            ])
-        }
-        return table.text
-    }
-}
-
-/// What was removed, for people and for programs.
-private struct PruneReport: Encodable {
+/// What goes, or went, for people and for programs.
+struct PruneReport: Encodable {
     let store: String
-    let dryRun: Bool
-    let remnants: [RemnantReport]
+    private let dryRun: Bool
+    private let sets: [SetsReport.Row]?
+    private let sweptMembers: Int?
+    private let remnants: [RemnantReport]?
     /// Why unfinished uploads could not be looked for.
-    let notLookedFor: Manifest.Problem?
+    private let notLookedFor: Manifest.Problem?
+    private let details: (sets: SetsReport?, remnants: RemnantsReport?)
 
-    init(_ plan: PruneIncomplete.Plan, _ findings: [PruneIncomplete.Finding], at store: String, isDryRun: Bool) {
+    private enum CodingKeys: CodingKey {
+        case store, dryRun, sets, sweptMembers, remnants, notLookedFor
+    }
+
+    init(at store: String, isDryRun: Bool, _ sets: SetsReport?, _ remnants: RemnantsReport?) {
         self.store = store
         dryRun = isDryRun
-        let due =
-            isDryRun ? plan.due.map { RemnantReport($0, outcome: "would-remove") } : findings.map(RemnantReport.init)
-        remnants = due + plan.young.map { RemnantReport($0, outcome: "young") }
-        notLookedFor = plan.unlistable.map { .init(code: $0.code.rawValue, message: $0.description) }
+        self.sets = sets?.rows
+        sweptMembers = sets?.sweptMembers
+        self.remnants = remnants?.remnants
+        notLookedFor = remnants?.notLookedFor
+        details = (sets, remnants)
     }
 
-    private func count(_ outcome: String) -> Int { remnants.count { $0.outcome == outcome } }
+    var removesAnything: Bool { amount != Self.nothing }
+
+    private static let nothing = "nothing"
+
+    /// What goes, in words.
+    var amount: String {
+        let members = sweptMembers ?? 0
+        let amounts = [
+            (details.sets?.due ?? 0, "backups"), (members, "members of backups that are gone"),
+            (remnants?.count { $0.outcome == "would-remove" } ?? 0, "objects that belong to no backup"),
+        ]
+        let words = amounts.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
+        return words.isEmpty ? Self.nothing : words.joined(separator: " and ")
+    }
 
     var text: String {
-        var lines: [String] = []
-        if !remnants.isEmpty { lines += [RemnantReport.table(remnants, last: "OUTCOME") { $0.outcome ?? "" }, ""] }
-        var errors: [String] = []
-        for error in remnants.compactMap(\.error) where !errors.contains(error.message) { errors.append(error.message) }
-        lines += errors.map { "kept      \($0)" }
-        if let notLookedFor { lines.append("unknown   \(notLookedFor.message) [\(notLookedFor.code)]") }
-        lines.append("prune     \(verdict)")
-        return lines.joined(separator: "\n")
+        ((details.sets?.lines ?? []) + (details.remnants?.lines ?? []) + ["prune     \(verdict)"])
+            .joined(separator: "\n")
     }
 
     var verdict: String {
-        if dryRun {
-            let counts = "\(count("would-remove")) to remove, \(count("young")) too young"
-            return "\(counts) in \(store); nothing was done (--dry-run)"
-        }
-        let kept = remnants.count - count("removed")
-        return "\(count("removed")) removed, \(kept) kept, \(count("young")) of them too young, in \(store)"
+        let parts = [details.sets?.verdict(at: store), details.remnants?.verdict(at: store)].compactMap { $0 }
+        return parts.joined(separator: "; ") + (dryRun ? "; nothing was done (--dry-run)" : "")
     }
 
-    /// How the command ends: partial where some of it was removed and some could not be.
-    func ending(_ plan: PruneIncomplete.Plan, _ findings: [PruneIncomplete.Finding]) throws -> ExitCode {
-        let failures = findings.compactMap { finding in
-            switch finding.outcome {
-            case .failed(let failure), .locked(let failure): failure
-            case .removed, .changed: nil as Failure?
-            }
-        }
-        if let failure = failures.first(where: { $0.code != .locked }) ?? failures.first {
-            if count("removed") > 0 { return .partial }
-            throw failure
-        }
-        if let unlistable = plan.unlistable { throw unlistable.withoutUploads }
-        return .done
+    /// Prints the result.
+    func conclude(_ session: Session) throws -> ExitCode {
+        try session.result(text, self, verdict: verdict)
+        guard let ending = [details.sets?.ending, details.remnants?.ending].compactMap({ $0 }).sum else { return .done }
+        return try ending.code()
     }
 }
 
-extension Failure {
-    /// What can be done where uploads cannot be listed.
-    var withoutUploads: Failure {
-        Failure(
-            code,
-            "look for unfinished uploads; everything else was looked at",
-            cause: self,
-            hint: "Let a lifecycle rule of the bucket abort them, and give --without-uploads."
-        )
-    }
+extension [PruneEnding] {
+    fileprivate var sum: PruneEnding? { dropFirst().reduce(first) { all, next in all.map { $0 + next } } }
 }

@@ -19,13 +19,56 @@ struct ShowCommand: RunnableCommand {
     func execute() async throws -> ExitCode {
         let session = outputs.session()
         let reference = try BackupReference(backup)
-        let (manifest, drill) = try await source.store.withStore(at: source.from, session) { store in
+        let (shown, drill) = try await source.store.withStore(at: source.from, session) { store in
             let catalog = Catalog(store: store)
             let manifest = try await catalog.require(reference, name: source.name)
-            return (manifest, await LastDrill.find(manifest, in: catalog, session))
+            let shown = ShownSet(manifest: manifest, pin: await ShownPin.find(manifest, in: catalog, session))
+            return (shown, await LastDrill.find(manifest, in: catalog, session))
         }
-        try session.result(ManifestText(manifest).text + (drill?.line ?? ""), manifest)
+        let text = ManifestText(shown.manifest).text + (shown.pin?.line ?? "") + (drill?.line ?? "")
+        try session.result(text, shown)
         return .done
+    }
+}
+
+/// The document for programs: the manifest, and what is known of the set beside it.
+private struct ShownSet: Encodable {
+    let manifest: Manifest
+    /// Absent where the store did not say.
+    let pin: ShownPin?
+
+    private enum CodingKeys: CodingKey {
+        case pinned, pinReason
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        try manifest.encode(to: encoder)
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encodeIfPresent(pin?.isPinned, forKey: .pinned)
+        try container.encodeIfPresent(pin?.pin?.reason, forKey: .pinReason)
+    }
+}
+
+/// Whether a set is pinned, for whoever looks at it.
+private struct ShownPin {
+    let isPinned: Bool
+    let pin: Pin?
+
+    /// A store that does not let us look for pins still shows its sets.
+    static func find(_ manifest: Manifest, in catalog: Catalog, _ session: Session) async -> ShownPin? {
+        do {
+            let isPinned = try await catalog.isPinned(name: manifest.name, id: manifest.id)
+            let pin = isPinned ? try await catalog.pin(name: manifest.name, id: manifest.id) : nil
+            return ShownPin(isPinned: isPinned, pin: pin)
+        } catch {
+            session.logger.warning("could not look for a pin of \(manifest.name)/\(manifest.id): \(error)")
+            return nil
+        }
+    }
+
+    var line: String {
+        guard isPinned else { return "" }
+        return "\n\npinned    " + (pin.map { "\($0.pinnedAt)\($0.reason.map { ": \($0)" } ?? "")" } ?? "yes")
     }
 }
 
@@ -44,6 +87,7 @@ struct ManifestText {
             "by        \(manifest.tool.name) \(manifest.tool.version)",
             "size      \(Quantity.bytes(manifest.rawBytes)), stored \(Quantity.bytes(manifest.storedBytes))",
         ]
+        if let tags = manifest.tags, !tags.isEmpty { lines.append("tags      \(tags.joined(separator: ", "))") }
         for member in manifest.members { lines += [""] + Self.lines(of: member) }
         return lines.joined(separator: "\n")
     }

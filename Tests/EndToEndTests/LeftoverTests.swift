@@ -171,7 +171,7 @@ struct LeftoverTests {
         }
     }
 
-    @Test func withoutIncompleteItIsNotUnderstood() async throws {
+    @Test func withoutIncompleteOrARuleItIsNotUnderstood() async throws {
         let outcome = try await Redoubt.run("prune", "--from", "file:///nowhere")
         #expect(outcome.code == 64 && outcome.errors.contains("--incomplete"), "\(outcome.errors)")
         let nowhere = try await Redoubt.run("prune", "--incomplete", "--from", "file:///nowhere")

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Failures
+import ObjectStorage
+
+/// What the removal of a set is made of. Called under the lease of the subject.
+extension Catalog {
+    /// The manifest of a set as the store holds it, also one that cannot be read; `nil` when there is none.
+    package func manifestBytes(name: String, id: BackupID) async throws -> [UInt8]? {
+        do {
+            let key = try Self.manifestKey(name: name, id: id)
+            return try await store.read(key, bytesMax: Manifest.sizeBytesMax).bytes
+        } catch let failure as Failure where failure.code == .noSuchObject {
+            return nil
+        }
+    }
+
+    /// Removes a manifest, and asks the store whether it is gone: only then does the set not exist any more.
+    package func removeManifest(name: String, id: BackupID) async throws {
+        let key = try Self.manifestKey(name: name, id: id)
+        try await store.remove(key)
+        guard try await store.stat(key) == nil else {
+            throw Failure(
+                .retained,
+                "remove \(key) in \(store.location): the store took it, and still shows the object",
+                hint: "Look for a lock, or a rule of the bucket, that keeps it."
+            )
+        }
+    }
+
+    /// Removes the members of a set that has no manifest any more, all that can be.
+    /// - Returns: how many bytes went.
+    /// - Throws: the first failure, when the others were tried too.
+    package func removeMembers(name: String, id: BackupID) async throws -> Int64 {
+        var bytes: Int64 = 0
+        var first: Failure?
+        for object in try await store.list(under: KeyFolder([name, id.text])) where object.key.isMember {
+            do {
+                try await store.remove(object.key)
+                bytes += object.bytes
+            } catch let failure as Failure where failure.code != .interrupted {
+                first = first ?? failure
+            }
+        }
+        if let first { throw first }
+        return bytes
+    }
+
+    /// Takes the record of a removal back that did not happen, as far as that can be.
+    package func takeBack(_ record: ObjectKey?, name: String, id: BackupID) async {
+        guard let record, let key = try? Self.manifestKey(name: name, id: id),
+            let manifest = try? await store.stat(key), manifest.key == key
+        else { return }
+        try? await store.remove(record)
+    }
+}

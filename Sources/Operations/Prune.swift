@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Catalog
+import Failures
+import Logging
+import ObjectStorage
+import Synchronization
+
+/// Removes the sets of a store that no rule keeps.
+///
+/// The promise: what a rule, a pin or a guard keeps is never touched, and a set that goes, goes as a whole, on record.
+/// Each subject is pruned under its lease, by a second look at its history: only what both plans say goes.
+package struct Prune: Sendable {
+    private let request: PruneRequest
+    private let catalog: Catalog
+    private let timing: LeaseTiming
+    private let logger: Logger
+
+    package init(
+        _ request: PruneRequest,
+        in catalog: Catalog,
+        timing: LeaseTiming = LeaseTiming(),
+        logger: Logger
+    ) {
+        self.request = request
+        self.catalog = catalog
+        self.timing = timing
+        self.logger = logger
+    }
+
+    /// What would become of every set, by subject. A listing that is not complete is an error, and no plan.
+    /// - Throws: `.usage` when no rule keeps anything; `.noSuchStore`; what the store answers.
+    package func plan(of name: String?) async throws -> [PrunePlan] {
+        try request.requirePolicy()
+        let now = Timestamp.now()
+        let histories = try await catalog.histories(of: name, now: now)
+        let remnants = try await catalog.remnants(of: name, looksForUnfinished: false).found
+        return histories.sorted { $0.key < $1.key }.map { name, history in
+            PrunePlan(name, history, remnants.filter { $0.name == name }, for: request, now: now)
+        }
+    }
+
+    /// Removes what the plans say, as far as a second look says so too.
+    /// - Throws: only when the run is cancelled.
+    package func run(_ plans: [PrunePlan]) async throws -> [PruneFinding] {
+        var findings: [PruneFinding] = []
+        for plan in plans where !plan.isIdle { findings += try await prune(plan) }
+        return findings
+    }
+
+    private func prune(_ plan: PrunePlan) async throws -> [PruneFinding] {
+        let lease = Lease(holder: request.runID, purpose: Self.purpose, process: .current(), acquiredAt: .now())
+        let findings = Mutex<[PruneFinding]>([])
+        do {
+            // Nobody else works on this subject meanwhile.
+            try await catalog.withLease(on: plan.name, as: lease, timing: timing) { held in
+                // Look again: what was added, pinned or found meanwhile changes what may go.
+                let now = try await self.plan(of: plan.name).first { $0.name == plan.name }
+
+                // What an earlier removal left of a set that has no manifest any more.
+                for remnant in plan.halfRemoved where now?.halfRemoved.contains(remnant) == true {
+                    try await held.confirm()
+                    await sweep(remnant)
+                }
+
+                // The sets, oldest first. What the second look keeps is kept.
+                for set in plan.due {
+                    guard let due = now?.due.first(where: { $0.set == set.set }) else {
+                        findings.withLock { $0.append(PruneFinding(set, .changed)) }
+                        continue
+                    }
+                    try await held.confirm()
+                    let outcome = try await remove(due)
+                    findings.withLock { $0.append(PruneFinding(set, outcome)) }
+                }
+                await forgetProofs(of: plan.name, findings.withLock(\.self))
+            }
+        } catch {
+            let failure = Failure(wrapping: error, attempting: "prune \(plan.name)")
+            if Task.isCancelled { throw failure }
+            let outcome = failure.code == .locked ? PruneFinding.Outcome.locked(failure) : .failed(failure)
+            findings.withLock { found in found += plan.due.dropFirst(found.count).map { PruneFinding($0, outcome) } }
+        }
+        return findings.withLock(\.self)
+    }
+
+    /// What the lease of a run that prunes says of it.
+    static let purpose = "prune"
+
+    /// Removes one set: its record first, then the manifest, which ends it, then the members that nobody needs now.
+    /// - Throws: only when the run is cancelled.
+    private func remove(_ due: RetentionPlan.Verdict) async throws -> PruneFinding.Outcome {
+        let (name, id) = (due.set.name, due.set.id)
+        do {
+            // A pin may have come since the second look.
+            if try await catalog.isPinned(name: name, id: id) { return .pinned }
+            guard let manifest = try await catalog.manifestBytes(name: name, id: id) else { return .changed }
+
+            // That it went by a rule is on record before it goes.
+            let record = try await catalog.write(request.removal(of: due, manifest: manifest))
+            do {
+                try await catalog.removeManifest(name: name, id: id)
+            } catch {
+                await catalog.takeBack(record, name: name, id: id)
+                throw error
+            }
+        } catch let failure as Failure where failure.code != .interrupted {
+            logger.warning("could not remove \(name)/\(id): \(failure)")
+            return failure.code == .retained ? .retained(failure) : .failed(failure)
+        }
+        do {
+            let bytes = try await catalog.removeMembers(name: name, id: id)
+            logger.info("removed \(name)/\(id)", metadata: ["bytes": "\(bytes)"])
+            return .removed(bytes: bytes)
+        } catch let failure as Failure where failure.code != .interrupted {
+            logger.warning("removed \(name)/\(id), and not all of its members: \(failure)")
+            return .halfRemoved(failure)
+        }
+    }
+
+    /// Removes what verifications of the removed sets found; but not the newest proof of the subject, because it says
+    /// when anything was proven last. Nothing depends on it.
+    private func forgetProofs(of name: String, _ findings: [PruneFinding]) async {
+        guard let ledger = try? await catalog.proofLedger(of: name) else { return }
+        let newest = ledger.newestProof(of: name)?.backup
+        for finding in findings where finding.isRemoved && finding.verdict.set.id != newest {
+            await catalog.removeProofs(of: name, set: finding.verdict.set.id)
+        }
+    }
+
+    /// What cannot be swept now is found again by the next run.
+    private func sweep(_ remnant: Remnant) async {
+        do {
+            if try await catalog.remove(remnant) { logger.info("removed what was left: \(remnant.key)") }
+        } catch {
+            logger.warning("could not remove what was left, \(remnant.key): \(error)")
+        }
+    }
+}

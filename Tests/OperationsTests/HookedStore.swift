@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteStreams
+import Failures
+import ObjectStorage
+
+/// A store in front of another one that tells of each removal before it happens, and may refuse it, and after.
+struct HookedStore: ObjectStore {
+    let inner: any ObjectStore
+    let beforeRemoving: @Sendable (ObjectKey) async throws -> Void
+    let afterRemoving: @Sendable (ObjectKey) async throws -> Void
+
+    init(
+        _ inner: any ObjectStore,
+        beforeRemoving: @escaping @Sendable (ObjectKey) async throws -> Void = { _ in },
+        afterRemoving: @escaping @Sendable (ObjectKey) async throws -> Void = { _ in }
+    ) {
+        self.inner = inner
+        self.beforeRemoving = beforeRemoving
+        self.afterRemoving = afterRemoving
+    }
+
+    var location: String { inner.location }
+
+    func stage(_ key: ObjectKey, estimatedBytes: Int64?, from chunks: ByteStream) async throws -> any StagedObject {
+        try await inner.stage(key, estimatedBytes: estimatedBytes, from: chunks)
+    }
+
+    @discardableResult
+    func create(_ key: ObjectKey, _ bytes: [UInt8]) async throws -> StoredObject {
+        try await inner.create(key, bytes)
+    }
+
+    func replace(_ key: ObjectKey, version: ObjectVersion, with bytes: [UInt8]) async throws -> StoredObject {
+        try await inner.replace(key, version: version, with: bytes)
+    }
+
+    func stat(_ key: ObjectKey) async throws -> StoredObject? { try await inner.stat(key) }
+
+    func withObject<Result: Sendable>(
+        _ key: ObjectKey,
+        _ body: (StoredObject, ByteStream) async throws -> Result
+    ) async throws -> Result {
+        try await inner.withObject(key, body)
+    }
+
+    func list(under folder: KeyFolder) async throws -> [StoredObject] { try await inner.list(under: folder) }
+
+    func remove(_ key: ObjectKey) async throws {
+        try await beforeRemoving(key)
+        try await inner.remove(key)
+        try await afterRemoving(key)
+    }
+
+    func leftovers(under folder: KeyFolder) async throws -> [Leftover] { try await inner.leftovers(under: folder) }
+
+    func remove(_ leftover: Leftover) async throws { try await inner.remove(leftover) }
+}
