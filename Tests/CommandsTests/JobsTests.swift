@@ -81,7 +81,7 @@ struct JobsTests {
             "all together", "app", "backup", "components/azure", "components/dns", "components/gke",
             "components/irsa", "components/pod-identity", "components/s3", "components/second-store",
             "components/spool", "components/tls", "components/volume-source", "copy", "drill", "indexed",
-            "monitoring", "monitoring/operator", "redis", "restore", "restore-cluster", "restore-running",
+            "monitoring", "monitoring/operator", "prune", "redis", "restore", "restore-cluster", "restore-running",
             "restore-set", "store", "verify",
         ]
         #expect(Set(known).subtracting(folders.keys).isEmpty)
@@ -97,7 +97,7 @@ struct JobsTests {
         Self.expectTheRights(of: folders)
         for name in [
             "redis", "backup", "restore", "restore-cluster", "restore-running", "restore-set", "verify", "drill",
-            "copy", "indexed",
+            "copy", "prune", "indexed",
         ] {
             #expect(folders[name]?.args.count == 1, "\(name)")
         }
@@ -112,6 +112,7 @@ struct JobsTests {
         #expect(folders["restore-set"]?.rights == usedByRestoreSet)
         for name in [
             "redis", "app", "restore", "restore-cluster", "restore-running", "verify", "drill", "copy",
+            "prune",
             "components/dns",
             "components/volume-source",
         ] {

@@ -29,10 +29,12 @@ COMPONENTS = {
     # jobs/redis has it already.
     "guard": ["redis"],
     "s3": [
-        "redis", "app", "backup", "verify", "drill", "copy", "restore", "restore-cluster", "restore-running", "restore-set", "indexed",
+        "redis", "app", "backup", "verify", "drill", "copy", "prune", "restore", "restore-cluster", "restore-running",
+        "restore-set", "indexed",
     ],
     "gke": [
-        "redis", "app", "backup", "verify", "drill", "restore", "restore-cluster", "restore-running", "restore-set", "indexed",
+        "redis", "app", "backup", "verify", "drill", "prune", "restore", "restore-cluster", "restore-running",
+        "restore-set", "indexed",
     ],
     "dns": ["store", "backup"],
     "tls": ["store", "backup"],
