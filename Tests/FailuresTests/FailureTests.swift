@@ -15,6 +15,7 @@ import Testing
         .unreachable: "unreachable", .timeout: "timeout", .protocolViolation: "protocol-violation",
         .storeUnavailable: "store-unavailable", .configuration: "configuration",
         .authenticationFailed: "authentication-failed", .permissionDenied: "permission-denied",
+        .retained: "retained",
         .tlsFailed: "tls-failed", .unsupported: "unsupported", .noSuchStore: "no-such-store", .noSpace: "no-space",
         .inputOutput: "input-output", .guardRefused: "guard-refused", .noSuchBackup: "no-such-backup",
         .noSuchObject: "no-such-object", .alreadyExists: "already-exists", .locked: "locked",
