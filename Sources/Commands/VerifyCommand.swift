@@ -8,10 +8,11 @@ import Operations
 struct VerifyCommand: RunnableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
-        abstract: "Read a backup again and prove it: stored digest, decompression, RDB, counts.",
+        abstract: "Read backups again and prove them: stored digest, decompression, RDB, counts.",
         discussion: """
             With --from, BACKUP is latest, an id, or NAME/ID. Without it, BACKUP is a file: an RDB, or one that is \
-            compressed (.zst, .gz). Exit code 4 when anything is not what it should be.
+            compressed (.zst, .gz). With --all, every backup has its turn, over as many runs as it takes. Exit code 4 \
+            when anything is not what it should be.
             """
     )
 
@@ -32,17 +33,21 @@ struct VerifyCommand: RunnableCommand {
     @Flag(help: "Do not keep a record of the proof in the store.")
     var noRecord = false
 
+    @OptionGroup(title: "All backups in turn") var round: VerifyRoundOptions
     @OptionGroup var proof: ProofOptions
     @OptionGroup var store: StoreOptions
     @OptionGroup var outputs: OutputOptions
 
     func validate() throws {
         if from == nil && backup == nil { throw ValidationError("give a file, or a store with --from") }
+        if round.all, from == nil || backup != nil {
+            throw ValidationError("--all takes a store, --from URL, and no BACKUP")
+        }
     }
 
     func execute() async throws -> ExitCode {
         let session = outputs.session()
-        if let from { return try await verify(in: from, session) }
+        if let from { return try await round.all ? verifyAll(in: from, session) : verify(in: from, session) }
         guard let backup else { return .usage }
         let found = try await session.progress.show {
             try await Verify.run(file: backup, at: proof.proof, meter: session.meter)
@@ -52,6 +57,27 @@ struct VerifyCommand: RunnableCommand {
         return .done
     }
 
+    private static let tool = Manifest.Tool(name: "redoubt", version: redoubtVersion)
+
+    private func verifyAll(in from: String, _ session: Session) async throws -> ExitCode {
+        var request = VerifyRoundRequest(name: name, level: proof.proof, tool: Self.tool)
+        request.bytesMax = round.bytesMax
+        request.secondsMax = round.maxTime.map { Double($0.seconds) }
+        request.keepsRecord = !noRecord
+        return try await store.withStore(at: from, session) { [request] store in
+            let verify = VerifyRound(
+                request,
+                from: Catalog(store: store),
+                meter: session.meter,
+                logger: session.logger
+            )
+            let outcome = try await session.progress.show { try await verify.run() }
+            let report = VerifyRoundReport(outcome, at: store.location)
+            try session.result(report.text, report, verdict: report.verdict)
+            return try report.ending()
+        }
+    }
+
     private func verify(in from: String, _ session: Session) async throws -> ExitCode {
         let reference = try BackupReference(backup ?? "latest")
         let (manifest, findings, recordKey) = try await store.withStore(at: from, session) { store in
@@ -59,9 +85,8 @@ struct VerifyCommand: RunnableCommand {
             let manifest = try await catalog.require(reference, name: name)
             let verify = Verify(catalog, at: proof.proof, meter: session.meter, logger: session.logger)
             let begun = Timestamp.now()
-            let tool = Manifest.Tool(name: "redoubt", version: redoubtVersion)
             let findings = try await session.progress.show { try await verify.run(manifest) }
-            let key = noRecord ? nil : await verify.keep(findings, of: manifest, begunAt: begun, by: tool)
+            let key = noRecord ? nil : await verify.keep(findings, of: manifest, begunAt: begun, by: Self.tool)
             return (manifest, findings, key)
         }
         let report = SetReport(manifest, findings, recordKey: recordKey)
@@ -96,35 +121,15 @@ private struct FileReport: Encodable {
 private struct SetReport: Encodable {
     let name: String
     let id: String
-    let members: [Member]
+    let members: [VerifiedMember]
     /// Where the record of it rests in the store.
     let recordKey: String?
 
-    struct Member: Encodable {
-        let member: String
-        let proven: Bool
-        let seconds: Double
-        let rawBytes: Int64
-        let keys: UInt64
-        let contentDigest: String?
-        let error: Manifest.Problem?
-    }
-
     init(_ manifest: Manifest, _ findings: [Verify.Finding], recordKey: String?) {
-        self.recordKey = recordKey
         name = manifest.name
         id = manifest.id.text
-        members = findings.map { finding in
-            Member(
-                member: finding.member.member,
-                proven: finding.failure == nil,
-                seconds: finding.seconds,
-                rawBytes: finding.member.rdb?.bytes ?? 0,
-                keys: finding.member.rdb?.keyCount ?? 0,
-                contentDigest: finding.contentDigest,
-                error: finding.failure.map { .init(code: $0.code.rawValue, message: $0.description) }
-            )
-        }
+        members = findings.map(VerifiedMember.init)
+        self.recordKey = recordKey
     }
 
     var text: String {

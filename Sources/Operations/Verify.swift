@@ -108,6 +108,23 @@ package struct Verify: Sendable {
         )
     }
 
+    /// The same for a set whose manifest cannot be read.
+    func keep(_ failure: Failure, of set: ListedSet, begunAt begun: Timestamp, by tool: Manifest.Tool) async {
+        _ = await keep(
+            ProofRecord(
+                id: BackupID(time: begun, suffix: .random(in: .min ... .max)),
+                ofUnreadable: set.id,
+                name: set.name,
+                tool: tool,
+                store: catalog.store.location,
+                host: ProcessIdentity.current().host,
+                level: level.rawValue,
+                verdict: failure.code == .corruptManifest ? .different : .failed,
+                error: .init(code: failure.code.rawValue, message: failure.description)
+            )
+        )
+    }
+
     private func keep(_ record: ProofRecord) async -> String? {
         do {
             return try await catalog.write(record).description
