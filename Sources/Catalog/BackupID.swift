@@ -9,13 +9,15 @@ import Failures
 /// after it, so that the order of ids is the order of runs even where clocks disagree (failure mode F22).
 package struct BackupID: Sendable, Hashable, Comparable, Codable, CustomStringConvertible {
     package let text: String
+    /// Of every id, in characters.
+    package static let textLength = 21
     /// The moment the text begins with.
     package let time: Timestamp
 
     /// Reads an id, or `nil` when the text is not one.
     package init?(_ text: String) {
         let digits = Array(text.utf8)
-        guard digits.count == 21, digits[8] == UInt8(ascii: "T"), digits[15] == UInt8(ascii: "Z"),
+        guard digits.count == Self.textLength, digits[8] == UInt8(ascii: "T"), digits[15] == UInt8(ascii: "Z"),
             digits[16] == UInt8(ascii: "-"), digits[17...].allSatisfy(Self.isLowercaseHex)
         else { return nil }
         func part(_ range: Range<Int>) -> String { String(decoding: digits[range], as: UTF8.self) }

@@ -150,7 +150,7 @@ extension Catalog {
             return []
         }
         let committed = Set(objects.map(\.key).filter(Self.isManifest).map { $0.components.dropLast() })
-        let members = Dictionary(grouping: objects.filter(\.key.isMember)) { $0.key.components.dropLast() }
+        let members = Dictionary(grouping: objects.filter(\.key.isPartOfSet)) { $0.key.components.dropLast() }
         var dead: [StoredObject] = []
         for (set, members) in members where !committed.contains(set) {
             let manifest = try ObjectKey(Array(set) + [Self.manifestFileName])
@@ -193,7 +193,13 @@ extension Leftover {
 extension ObjectKey {
     /// Whether this program writes members under such a key.
     var isMember: Bool {
+        isInSet && components[2].contains(".rdb")
+    }
+
+    /// Whether it goes with a set that is dead: its members, and signatures of manifests that were never written.
+    var isPartOfSet: Bool { isMember || (isInSet && Catalog.isSignature(components[2])) }
+
+    private var isInSet: Bool {
         components.count == 3 && !components[0].hasPrefix(".") && BackupID(components[1]) != nil
-            && components[2].contains(".rdb")
     }
 }

@@ -34,7 +34,7 @@ extension Catalog {
     package func removeMembers(name: String, id: BackupID) async throws -> Int64 {
         var bytes: Int64 = 0
         var first: Failure?
-        for object in try await store.list(under: KeyFolder([name, id.text])) where object.key.isMember {
+        for object in try await store.list(under: KeyFolder([name, id.text])) where object.key.isPartOfSet {
             do {
                 try await store.remove(object.key)
                 bytes += object.bytes

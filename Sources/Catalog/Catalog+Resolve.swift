@@ -73,6 +73,19 @@ extension Catalog {
         return manifest
     }
 
+    /// The subject that is meant: the one that is named, or the only one of the store.
+    /// - Throws: `.usage` when there are several, `.noSuchBackup` when there is none.
+    package func onlySubject(named name: String?) async throws -> String {
+        if let name { return name }
+        let keys = try await store.list(under: .root).map(\.key).filter(Self.isManifest)
+        let names = Set(keys.map { $0.components[0] })
+        guard names.count <= 1 else { throw ambiguous(names) }
+        guard let only = names.first else {
+            throw Failure(.noSuchBackup, "find the backups of \(store.location): the store holds none")
+        }
+        return only
+    }
+
     private func onlySubject(among found: [Entry], seeking reference: BackupReference) throws -> Manifest {
         guard let entry = found.first else {
             throw Failure(

@@ -21,6 +21,8 @@ package struct Manifest: Sendable, Hashable, Codable {
     package var cluster: Cluster?
     /// What its owner calls it, for rules of retention; absent where there are none.
     package var tags: [String]?
+    /// The set of the same subject before this one; absent for the first.
+    package var previous: Link?
     package var members: [Member]
 
     package init(
@@ -32,6 +34,7 @@ package struct Manifest: Sendable, Hashable, Codable {
         source: Source,
         cluster: Cluster? = nil,
         tags: [String]? = nil,
+        previous: Link? = nil,
         members: [Member]
     ) {
         self.format = Self.formatNumber
@@ -43,6 +46,7 @@ package struct Manifest: Sendable, Hashable, Codable {
         self.source = source
         self.cluster = cluster
         self.tags = tags
+        self.previous = previous
         self.members = members
     }
 

@@ -71,6 +71,9 @@ extension Manifest {
         guard tags?.allSatisfy(Self.isTag) != false else {
             throw Failure(.corruptManifest, "read the manifest of \(id): one of its tags cannot be one")
         }
+        if let previous, previous.id >= id || !Self.isDigest(previous.manifestSha256) {
+            throw Failure(.corruptManifest, "read the manifest of \(id): what it says of the set before cannot be")
+        }
         var seen: Set<String> = []
         for member in members {
             guard ObjectKey.isValid(component: member.member), seen.insert(member.member).inserted else {

@@ -22,6 +22,8 @@ package struct SetRemoval: Sendable, Hashable, Codable {
     package var tool: Manifest.Tool
     /// Of the manifest, byte for byte as the store held it.
     package var manifestSha256: String
+    /// What that manifest said of the set before: the chain goes on there.
+    package var previous: Manifest.Link?
 
     package init(
         of backup: BackupID,
@@ -39,7 +41,11 @@ package struct SetRemoval: Sendable, Hashable, Codable {
         self.reason = reason
         self.tool = tool
         manifestSha256 = SHA256Digest.hex(of: manifest)
+        previous = (try? Manifest(decoding: manifest))?.previous
     }
+
+    /// What the manifest of the next set says of this one.
+    package var link: Manifest.Link { Manifest.Link(id: backup, manifestSha256: manifestSha256) }
 
     package static let folderName = ".removed"
     fileprivate static let suffix = ".json"
@@ -48,6 +54,12 @@ package struct SetRemoval: Sendable, Hashable, Codable {
 
     fileprivate func key(_ mark: String = "") throws -> ObjectKey {
         try ObjectKey([Self.folderName, name, backup.text + mark + Self.suffix])
+    }
+
+    /// Under the digest of what is signed, so that no record meets the signature of another one.
+    fileprivate static func signatureKey(of record: [UInt8], key: ObjectKey) throws -> ObjectKey {
+        let name = key.components[2].prefix(BackupID.textLength)
+        return try ObjectKey(key.components.dropLast() + ["\(name)-\(SHA256Digest.hex(of: record)).sig"])
     }
 
     /// As JSON: sorted keys, two-space indentation, a final newline.
@@ -82,10 +94,12 @@ extension Catalog {
     /// A set that was removed, brought back by a copy and is removed again with another manifest gets another record:
     /// none is ever overwritten.
     /// - Returns: the key, where the record is new.
-    package func write(_ removal: SetRemoval) async throws -> ObjectKey? {
+    package func write(_ removal: SetRemoval, signedWith signer: SigningKey? = nil) async throws -> ObjectKey? {
+        let bytes = try removal.encoded()
         for key in [try removal.key(), try removal.key("-" + removal.manifestSha256.prefix(16))] {
             do {
-                try await store.create(key, try removal.encoded())
+                if let signer { try await sign(bytes, under: key, with: signer) }
+                try await store.create(key, bytes)
                 return key
             } catch let failure as Failure where failure.code == .alreadyExists {
                 let other = try await store.read(key, bytesMax: SetRemoval.sizeBytesMax).bytes
@@ -105,19 +119,36 @@ extension Catalog {
     /// proves nothing.
     /// - Throws: what the store answers to the listing.
     package func removals(of name: String) async throws -> [SetRemoval] {
-        let folder = try KeyFolder([SetRemoval.folderName, name])
-        var found: [SetRemoval] = []
-        for key in try await store.list(under: folder).map(\.key) where key.components.count == 3 {
+        try await removalRecords(of: name).map(\.record)
+    }
+
+    /// The same, with what the store holds of each, and its signature.
+    package func removalRecords(of name: String) async throws -> [ChainedRemoval] {
+        let keys = try await store.list(under: KeyFolder([SetRemoval.folderName, name])).map(\.key)
+        let signatures = Set(keys.filter { $0.components.last?.hasSuffix(".sig") == true })
+        var found: [ChainedRemoval] = []
+        for key in keys where key.components.count == 3 && key.components[2].hasSuffix(SetRemoval.suffix) {
             do {
                 let bytes = try await store.read(key, bytesMax: SetRemoval.sizeBytesMax).bytes
                 let removal = try SetRemoval(decoding: bytes)
-                if removal.name == name, key.components[2].hasPrefix(removal.backup.text) { found.append(removal) }
+                guard removal.name == name, key.components[2].hasPrefix(removal.backup.text) else { continue }
+                let signatureKey = try SetRemoval.signatureKey(of: bytes, key: key)
+                let signature = signatures.contains(signatureKey) ? try await signature(under: signatureKey) : nil
+                found.append(ChainedRemoval(record: removal, bytes: bytes, signature: signature))
             } catch let failure as Failure
                 where [.corruptManifest, .unsupported, .noSuchObject].contains(failure.code)
             {
                 continue
             }
         }
-        return found.sorted { ($0.backup, $0.removedAt) < ($1.backup, $1.removedAt) }
+        return found.sorted { ($0.record.backup, $0.record.removedAt) < ($1.record.backup, $1.record.removedAt) }
+    }
+
+    private func sign(_ bytes: [UInt8], under key: ObjectKey, with signer: SigningKey) async throws {
+        do {
+            try await store.create(SetRemoval.signatureKey(of: bytes, key: key), try signer.signature(of: bytes))
+        } catch let failure as Failure where failure.code == .alreadyExists {
+            // Of the same bytes: an earlier try.
+        }
     }
 }

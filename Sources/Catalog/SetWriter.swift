@@ -15,13 +15,23 @@ package struct SetWriter: Sendable {
     private let store: any ObjectStore
     /// Whether other attempts at the same members may be there.
     private let isShared: Bool
+    /// What the manifest is signed with.
+    private let signingKey: SigningKey?
     private let logger: Logger
 
-    package init(name: String, id: BackupID, store: any ObjectStore, isShared: Bool = false, logger: Logger) {
+    package init(
+        name: String,
+        id: BackupID,
+        store: any ObjectStore,
+        isShared: Bool = false,
+        signingKey: SigningKey? = nil,
+        logger: Logger
+    ) {
         self.name = name
         self.id = id
         self.store = store
         self.isShared = isShared
+        self.signingKey = signingKey
         self.logger = logger
     }
 
@@ -80,7 +90,9 @@ package struct SetWriter: Sendable {
     /// Writes the manifest of members that are visible already, each committed by the pod that took it, or by the run
     /// that copies the set.
     ///
-    /// - Parameter bytes: the manifest as another store holds it; encoded anew when there are none.
+    /// - Parameters:
+    ///   - bytes: the manifest as another store holds it; encoded anew when there are none.
+    ///   - signature: of these bytes, as the other store holds it.
     /// - Returns: `false` when the set exists already: another pod was faster.
     /// - Throws: `.locked` when a member is gone, or is not what its record says. Nothing is taken back: what is
     ///   there
@@ -88,6 +100,7 @@ package struct SetWriter: Sendable {
     package func conclude(
         _ manifest: Manifest,
         as bytes: [UInt8]? = nil,
+        signature: [UInt8]? = nil,
         under leases: [HeldLease]
     ) async throws -> Bool {
         for member in manifest.storedMembers {
@@ -104,7 +117,7 @@ package struct SetWriter: Sendable {
         for lease in leases { try await lease.confirm() }
         do {
             let visible = manifest.storedMembers.compactMap { $0.stored.flatMap { ObjectKey(parsing: $0.key) } }
-            try await write(manifest, as: bytes, over: visible, takesBack: false)
+            try await write(manifest, as: bytes, signature, over: visible, takesBack: false)
             return true
         } catch let failure as Failure where failure.code == .alreadyExists {
             return false
@@ -129,13 +142,18 @@ package struct SetWriter: Sendable {
     private func write(
         _ manifest: Manifest,
         as given: [UInt8]? = nil,
-        over visible: [ObjectKey],
+        _ signature: [UInt8]? = nil,
+        over members: [ObjectKey],
         takesBack: Bool = true
     ) async throws {
         let key = try Catalog.manifestKey(name: name, id: id)
+        var visible = members
         do {
             let bytes = try given ?? manifest.encoded()
             _ = try Manifest(decoding: bytes)
+            if let signature = try signature ?? signingKey?.signature(of: bytes) {
+                visible.append(try await sign(bytes, signature))
+            }
             try await store.create(key, bytes)
         } catch {
             let failure = Failure(wrapping: error, attempting: "write \(key) in \(store.location)")
@@ -154,6 +172,18 @@ package struct SetWriter: Sendable {
                 hint: "Run again when the other run has ended."
             )
         }
+    }
+
+    /// A signature is there before what it signs, so that no reader finds a set without it.
+    /// - Returns: its key.
+    private func sign(_ bytes: [UInt8], _ signature: [UInt8]) async throws -> ObjectKey {
+        let key = try Catalog.signatureKey(name: name, id: id, manifest: bytes)
+        do {
+            try await store.create(key, signature)
+        } catch let failure as Failure where failure.code == .alreadyExists {
+            // An earlier try of the same copy; of other bytes it would have another name.
+        }
+        return key
     }
 
     /// A set that is listed has its members: a manifest whose members are gone is removed.

@@ -114,11 +114,13 @@ struct BackupCommand: RunnableCommand {
         try store.requireDistinct(to)
         let part = try part.part(session.environment)
         let compression = try compression.choice()
+        let signingKey = try signing.key()
         let factory = MemberFactory(servers: servers, fitness: fitness, method: source, dataDirectory: dataDir)
         return try await factory.withMembers(session) { found in
             try await telling.telling(of: found, session) {
                 var request = request(found, compression, session)
                 request.leaseSeats = await telling.leaseSeats(found, session)
+                request.signingKey = signingKey
                 return try await store.withStores(at: to, session) { [request] stores in
                     try await spool.withSpool(session) { spool in
                         guard let part else {

@@ -82,6 +82,8 @@ struct RetentionOptions: ParsableArguments, Sendable {
     @Flag(help: "Remove sets too whose manifest is damaged.")
     var removeDamaged = false
 
+    @OptionGroup var signing: SigningOptions
+
     func validate() throws {
         if !TimeZoneRules.isName(timeZone) {
             throw ValidationError("--time-zone is a name of the time zone database, as Europe/Zurich")
@@ -119,12 +121,14 @@ struct RetentionOptions: ParsableArguments, Sendable {
         limits.removesDamaged = removeDamaged
         limits.ignoresDamaged = ignoreDamaged
         let zone = try TimeZoneDatabase(environment: session.environment).rules(named: timeZone)
-        return PruneRequest(
+        var request = PruneRequest(
             policy: policy,
             calendar: RetentionCalendar(zone: zone),
             limits: limits,
             tool: .init(name: "redoubt", version: redoubtVersion),
             runID: session.runID
         )
+        request.signingKey = try signing.key()
+        return request
     }
 }

@@ -11,8 +11,8 @@ struct VerifyCommand: RunnableCommand {
         abstract: "Read backups again and prove them: stored digest, decompression, RDB, counts.",
         discussion: """
             With --from, BACKUP is latest, an id, or NAME/ID. Without it, BACKUP is a file: an RDB, or one that is \
-            compressed (.zst, .gz). With --all, every backup has its turn, over as many runs as it takes. Exit code 4 \
-            when anything is not what it should be.
+            compressed (.zst, .gz). With --all, every backup has its turn, over as many runs as it takes. With --chain, \
+            the history of a subject is held against itself. Exit code 4 when anything is not what it should be.
             """
     )
 
@@ -34,6 +34,7 @@ struct VerifyCommand: RunnableCommand {
     var noRecord = false
 
     @OptionGroup(title: "All backups in turn") var round: VerifyRoundOptions
+    @OptionGroup(title: "The history") var chain: ChainOptions
     @OptionGroup var proof: ProofOptions
     @OptionGroup var store: StoreOptions
     @OptionGroup var outputs: OutputOptions
@@ -43,10 +44,14 @@ struct VerifyCommand: RunnableCommand {
         if round.all, from == nil || backup != nil {
             throw ValidationError("--all takes a store, --from URL, and no BACKUP")
         }
+        if chain.chain, from == nil || backup != nil || round.all {
+            throw ValidationError("--chain takes a store, --from URL, and neither BACKUP nor --all")
+        }
     }
 
     func execute() async throws -> ExitCode {
         let session = outputs.session()
+        if let from, chain.chain { return try await verifyChain(in: from, session) }
         if let from { return try await round.all ? verifyAll(in: from, session) : verify(in: from, session) }
         guard let backup else { return .usage }
         let found = try await session.progress.show {
@@ -75,6 +80,17 @@ struct VerifyCommand: RunnableCommand {
             let report = VerifyRoundReport(outcome, at: store.location)
             try session.result(report.text, report, verdict: report.verdict)
             return try report.ending()
+        }
+    }
+
+    private func verifyChain(in from: String, _ session: Session) async throws -> ExitCode {
+        try await store.withStore(at: from, session) { store in
+            let catalog = Catalog(store: store)
+            let name = try await catalog.onlySubject(named: name)
+            let outcome = try await VerifyChain(catalog, name: name, trusting: try chain.trust(in: name)).run()
+            let report = ChainReport(outcome, of: name, in: store.location)
+            try session.result(report.text, report, verdict: report.verdict)
+            return try chain.conclude(outcome, of: name, in: store.location)
         }
     }
 

@@ -41,7 +41,13 @@ package struct Backup: Sendable {
             // What dead runs left behind goes first; then this set gets an id that is newer than every other.
             let swept = try await destinations.removeLeftovers(of: request.name)
             let id = try await destinations.newID(for: request.name)
-            let writers = SetWriters(name: request.name, id: id, destinations: destinations)
+            let previous = try await destinations.newestLink(of: request.name)
+            let writers = SetWriters(
+                name: request.name,
+                id: id,
+                destinations: destinations,
+                signingKey: request.signingKey
+            )
             logger.info("backup \(request.name)/\(id) to \(destinations)")
 
             // Take the snapshots: one fork at a time on each node and in each shard, and replicas before primaries.
@@ -62,7 +68,7 @@ package struct Backup: Sendable {
                 // Commit, each store for itself: the members become visible, the store says what it holds, and the
                 // manifest makes the set exist.
                 let members = outcomes.flatMap(\.members)
-                let manifest = request.manifest(id, of: members, in: cluster, startedAt: startedAt)
+                let manifest = request.manifest(id, after: previous, of: members, in: cluster, startedAt: startedAt)
                 try await writers.commit(manifest, staged: staged.withLock(\.self), under: leases)
                 await destinations.removeManifests(ofSwept: swept, name: request.name)
                 return BackupOutcome(

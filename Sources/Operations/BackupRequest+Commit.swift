@@ -27,6 +27,7 @@ extension BackupRequest {
     /// The manifest of a set with these members.
     func manifest(
         _ id: BackupID,
+        after previous: Manifest.Link?,
         of members: [Manifest.Member],
         in cluster: Manifest.ClusterFacts?,
         startedAt: Timestamp
@@ -49,6 +50,7 @@ extension BackupRequest {
             source: source,
             cluster: cluster.map { Manifest.Cluster($0, storing: members) },
             tags: tags.isEmpty ? nil : Set(tags).sorted(),
+            previous: previous,
             members: members
         )
     }

@@ -38,6 +38,8 @@ package struct BackupRequest: Sendable {
     package var leaseSeats: [any LeaseSeat]
     /// Random, new for each run.
     package var runID: String
+    /// What the manifest is signed with.
+    package var signingKey: SigningKey?
 
     /// Guards that a person may override, each by its flag.
     package struct Overrides: Sendable {

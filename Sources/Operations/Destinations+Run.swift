@@ -73,6 +73,14 @@ extension Destinations {
         }
     }
 
+    /// The newest set of a subject in any store: what the manifest of the next one names.
+    package func newestLink(of name: String) async throws -> Manifest.Link? {
+        let links = try await each("read the newest manifest in") {
+            try await $0.catalog.newestLink(of: name, logger: logger)
+        }
+        return links.compactMap(\.value).max { $0.id < $1.id }
+    }
+
     /// An id for a new set that is newer than every other in every store.
     package func newID(for name: String) async throws -> BackupID {
         let ids = try await each("list") { try await $0.catalog.idsInUse(of: name) }

@@ -161,6 +161,7 @@ extension IndexedBackup {
             name: run.name,
             id: run.id,
             destinations: Destinations([catalog.store], spool: spool, logger: logger),
+            signingKey: request.signingKey,
             isShared: true
         )
         let round = SnapshotRound(request: request, writers: writers, meter: meter, logger: logger)
@@ -245,7 +246,14 @@ extension IndexedBackup {
             throw Failure.mostTelling(of: members.compactMap(\.failure))
         }
         try await request.requireSameSlots(as: run.cluster, logger: logger)
-        let manifest = request.manifest(run.id, of: members, in: run.cluster, startedAt: run.startedAt)
+        let previous = try await catalog.newestLink(of: run.name, before: run.id, logger: logger)
+        let manifest = request.manifest(
+            run.id,
+            after: previous,
+            of: members,
+            in: run.cluster,
+            startedAt: run.startedAt
+        )
         let writer = writer(of: run)
         guard try await writer.conclude(manifest, under: leases) else {
             guard let manifest = try await committed(run) else {
@@ -258,7 +266,14 @@ extension IndexedBackup {
     }
 
     private func writer(of run: IndexedRun) -> SetWriter {
-        SetWriter(name: run.name, id: run.id, store: catalog.store, isShared: true, logger: logger)
+        SetWriter(
+            name: run.name,
+            id: run.id,
+            store: catalog.store,
+            isShared: true,
+            signingKey: request.signingKey,
+            logger: logger
+        )
     }
 
     private func committed(_ run: IndexedRun) async throws -> Manifest? {

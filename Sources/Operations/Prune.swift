@@ -97,7 +97,10 @@ package struct Prune: Sendable {
             guard let manifest = try await catalog.manifestBytes(name: name, id: id) else { return .changed }
 
             // That it went by a rule is on record before it goes.
-            let record = try await catalog.write(request.removal(of: due, manifest: manifest))
+            let record = try await catalog.write(
+                request.removal(of: due, manifest: manifest),
+                signedWith: request.signingKey
+            )
             do {
                 try await catalog.removeManifest(name: name, id: id)
             } catch {

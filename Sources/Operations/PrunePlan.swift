@@ -12,6 +12,8 @@ package struct PruneRequest: Sendable {
     package var tool: Manifest.Tool
     /// Random, new for each run.
     package var runID: String
+    /// What the records of removals are signed with.
+    package var signingKey: SigningKey?
 
     package init(
         policy: RetentionPolicy,

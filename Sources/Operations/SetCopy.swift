@@ -52,7 +52,12 @@ struct SetCopy: Sendable {
                     amount.sentBytes += stored.bytes
                 }
             }
-            guard try await writer.conclude(manifest, as: original.bytes, under: [lease]) else {
+            let signature = try await source.signature(
+                name: manifest.name,
+                id: manifest.id,
+                manifest: original.bytes
+            )
+            guard try await writer.conclude(manifest, as: original.bytes, signature: signature, under: [lease]) else {
                 // The answer to an earlier attempt was lost, or somebody else wrote one.
                 guard try await target.holds(original) else {
                     throw Failure(.storeUnavailable, "copy \(original.title): its manifest came and went")

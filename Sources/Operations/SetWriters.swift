@@ -46,11 +46,24 @@ package struct SetWriters: Sendable {
     /// after which none of them would have a backup.
     private static let patience = Duration.seconds(45)
 
-    package init(name: String, id: BackupID, destinations: Destinations, isShared: Bool = false) {
+    package init(
+        name: String,
+        id: BackupID,
+        destinations: Destinations,
+        signingKey: SigningKey?,
+        isShared: Bool = false
+    ) {
         self.destinations = destinations
         logger = destinations.logger
         writers = destinations.all.map {
-            SetWriter(name: name, id: id, store: $0.catalog.store, isShared: isShared, logger: destinations.logger)
+            SetWriter(
+                name: name,
+                id: id,
+                store: $0.catalog.store,
+                isShared: isShared,
+                signingKey: signingKey,
+                logger: destinations.logger
+            )
         }
     }
 

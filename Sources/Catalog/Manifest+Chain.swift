@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteStreams
+import Failures
+import Logging
+import ObjectStorage
+
+extension Manifest {
+    /// The set before this one, as it was when this one was taken: what has changed or gone since shows.
+    package struct Link: Sendable, Hashable, Codable {
+        package var id: BackupID
+        /// SHA-256 of the bytes of its manifest: 64 hexadecimal digits.
+        package var manifestSha256: String
+
+        package init(id: BackupID, manifestSha256: String) {
+            self.id = id
+            self.manifestSha256 = manifestSha256
+        }
+
+        package init(to id: BackupID, manifest bytes: [UInt8]) {
+            self.init(id: id, manifestSha256: SHA256Digest.hex(of: bytes))
+        }
+    }
+}
+
+extension Catalog {
+    private static let signaturePrefix = "manifest-"
+    private static let signatureSuffix = ".sig"
+    /// Ed25519.
+    private static let signatureBytes = 64
+
+    /// Where the signature of a manifest lies: beside it, under the digest of what is signed, so that of two pods that
+    /// conclude one set neither writes the signature of the other's manifest.
+    package static func signatureKey(name: String, id: BackupID, manifest bytes: [UInt8]) throws -> ObjectKey {
+        try ObjectKey([name, id.text, signaturePrefix + SHA256Digest.hex(of: bytes) + signatureSuffix])
+    }
+
+    static func isSignature(_ name: String) -> Bool {
+        name.hasPrefix(signaturePrefix) && name.hasSuffix(signatureSuffix)
+    }
+
+    /// The signature of the manifest with these bytes, or `nil` if there is none.
+    package func signature(name: String, id: BackupID, manifest bytes: [UInt8]) async throws -> [UInt8]? {
+        try await signature(under: Self.signatureKey(name: name, id: id, manifest: bytes))
+    }
+
+    /// What lies under the key of a signature, if it can be one.
+    package func signature(under key: ObjectKey) async throws -> [UInt8]? {
+        do {
+            let found = try await store.read(key, bytesMax: Self.signatureBytes).bytes
+            return found.count == Self.signatureBytes ? found : nil
+        } catch let failure as Failure where [.noSuchObject, .unsupported].contains(failure.code) {
+            return nil
+        }
+    }
+
+    /// The newest set of a subject, for the manifest of the next one. Called under the lease of the subject.
+    /// - Returns: `nil` where there is none, or where this account may not read it: then the chain begins anew.
+    package func newestLink(of name: String, before limit: BackupID? = nil, logger: Logger) async throws -> Manifest
+        .Link?
+    {
+        do {
+            let keys = try await store.list(under: KeyFolder([name])).map(\.key).filter(Self.isManifest)
+            let ids = keys.compactMap { BackupID($0.components[1]) }
+            guard let id = ids.filter({ id in limit.map { id < $0 } ?? true }).max() else { return nil }
+            let key = try Self.manifestKey(name: name, id: id)
+            return Manifest.Link(to: id, manifest: try await store.read(key, bytesMax: Manifest.sizeBytesMax).bytes)
+        } catch let failure as Failure where failure.code == .noSuchStore {
+            return nil
+        } catch let failure as Failure where [.permissionDenied, .unsupported].contains(failure.code) {
+            logger.warning("the next manifest will not name the one before it: \(failure)")
+            return nil
+        }
+    }
+}

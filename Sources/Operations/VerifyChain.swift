@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Catalog
+import Failures
+import ObjectStorage
+
+/// Holds the history of a subject against itself: each manifest names the one before by its digest, and what prune
+/// removed is on record. So a set that was removed, changed or put in another's place shows; with signatures also when
+/// somebody did it who may write to the store.
+///
+/// What no store can show by itself is that its newest sets are gone: that takes an anchor, kept elsewhere.
+package struct VerifyChain: Sendable {
+    /// What is believed without the store.
+    package struct Trust: Sendable {
+        /// Who may have signed; empty: signatures are not asked for.
+        package var keys: [VerificationKey] = []
+        /// Sets that are older need no signature: they are from before there was a key.
+        package var signedSince: BackupID?
+        /// The newest set when the history was looked at the last time.
+        package var anchor: Manifest.Link?
+
+        package init() {}
+    }
+
+    /// What became of the history.
+    package struct Outcome: Sendable {
+        /// Newest first.
+        package let findings: [Finding]
+        /// The newest set: the anchor for the next time.
+        package let newest: Manifest.Link?
+
+        package var bad: [Finding] { findings.filter(\.isBad) }
+    }
+
+    /// What is to be said of one set.
+    package struct Finding: Sendable, Hashable {
+        package enum Verdict: String, Sendable {
+            /// It is what the set after it says, and signed where it has to be.
+            case intact
+            /// The chain begins here.
+            case beginning
+            /// Prune removed it, and left a record.
+            case pruned
+            /// It is not what the set after it says.
+            case changed
+            /// It is gone, and no record says why.
+            case removed
+            /// Nothing after it leads to it.
+            case detached
+            case unsigned
+            /// The signature is not of this manifest, or not by a key that was given.
+            case forged
+            case unreadable
+            /// A member is missing, or has another size.
+            case incomplete
+            /// The newest set that was seen the last time is not there.
+            case rolledBack = "rolled-back"
+        }
+
+        package let id: BackupID
+        package let verdict: Verdict
+        package let detail: String
+        /// The fingerprint of the key.
+        package var signedBy: String?
+
+        package var isBad: Bool { ![.intact, .beginning, .pruned].contains(verdict) }
+    }
+
+    private let catalog: Catalog
+    private let name: String
+    private let trust: Trust
+
+    package init(_ catalog: Catalog, name: String, trusting trust: Trust) {
+        self.catalog = catalog
+        self.name = name
+        self.trust = trust
+    }
+
+    /// - Throws: `.noSuchBackup` when there is no set and none was expected; what the store answers.
+    package func run() async throws -> Outcome {
+        let history = try await catalog.history(of: name)
+        guard let newest = history.sets.last else {
+            guard let anchor = trust.anchor else {
+                throw Failure(
+                    .noSuchBackup,
+                    "verify the chain of \(name) in \(catalog.store.location): it has no backup"
+                )
+            }
+            return Outcome(findings: [rolledBack(anchor, "no backup is there at all")], newest: nil)
+        }
+        var findings: [Finding] = []
+        if let finding = anchored(history) { findings.append(finding) }
+        var walk = ChainWalk(history)
+        while let step = walk.next() {
+            switch step {
+            case .set(let set, let words): findings.append(judged(set, words))
+            case .pruned(let removal): findings.append(judged(removal))
+            case .missing(let link, let after):
+                findings.append(
+                    Finding(
+                        id: link.id,
+                        verdict: .removed,
+                        detail: "\(after) names it, it is gone, and no record of prune says why"
+                    )
+                )
+            }
+        }
+        return Outcome(findings: findings, newest: newest.link)
+    }
+
+    // MARK: Judging
+
+    private func judged(_ set: ChainedSet, _ words: ChainWalk.Words) -> Finding {
+        func finding(_ verdict: Finding.Verdict, _ detail: String, by key: String? = nil) -> Finding {
+            Finding(id: set.id, verdict: verdict, detail: detail, signedBy: key)
+        }
+        guard set.manifest != nil else { return finding(.unreadable, "its manifest cannot be read") }
+        if case .differs(let after) = words {
+            return finding(.changed, "\(after) was taken after another manifest than this one")
+        }
+        let signer = trust.keys.first { key in set.signature.map { key.accepts($0, of: set.bytes) } ?? false }
+        if !trust.keys.isEmpty, signer == nil, trust.signedSince.map({ set.id >= $0 }) ?? true {
+            return set.signature == nil
+                ? finding(.unsigned, "no signature lies beside its manifest")
+                : finding(.forged, "its signature is not of this manifest by a key that was given")
+        }
+        if let missing = set.missing {
+            return finding(.incomplete, "\(missing) is not there as its manifest says", by: signer?.fingerprint)
+        }
+        switch words {
+        case .detached(let detail): return finding(.detached, detail, by: signer?.fingerprint)
+        case .newest, .agrees, .differs:
+            let begins = set.manifest?.previous == nil
+            let detail = set.wasPruned ? "a record says that it was pruned, and it is there" : ""
+            return finding(begins ? .beginning : .intact, detail, by: signer?.fingerprint)
+        }
+    }
+
+    private func judged(_ removal: ChainedRemoval) -> Finding {
+        let id = removal.record.backup
+        let detail = "pruned \(removal.record.removedAt): \(removal.record.reason)"
+        let signer = trust.keys.first { key in removal.signature.map { key.accepts($0, of: removal.bytes) } ?? false }
+        if !trust.keys.isEmpty, signer == nil, trust.signedSince.map({ id >= $0 }) ?? true {
+            return Finding(
+                id: id,
+                verdict: removal.signature == nil ? .unsigned : .forged,
+                detail: "it is gone, and the record of its removal is not signed by a key that was given"
+            )
+        }
+        return Finding(id: id, verdict: .pruned, detail: detail, signedBy: signer?.fingerprint)
+    }
+
+    /// Whether what was the newest set the last time is part of this history.
+    private func anchored(_ history: ChainHistory) -> Finding? {
+        guard let anchor = trust.anchor else { return nil }
+        if history.sets.last.map({ $0.id < anchor.id }) ?? true {
+            return rolledBack(anchor, "it was the newest the last time, and everything here is older")
+        }
+        if let set = history.sets.first(where: { $0.id == anchor.id }) {
+            return set.link == anchor ? nil : rolledBack(anchor, "another manifest is in its place")
+        }
+        let isOnRecord = history.removals.contains { $0.record.link == anchor }
+        return isOnRecord
+            ? nil : rolledBack(anchor, "it was the newest the last time; it is gone, and no record says why")
+    }
+
+    private func rolledBack(_ anchor: Manifest.Link, _ detail: String) -> Finding {
+        Finding(id: anchor.id, verdict: .rolledBack, detail: detail)
+    }
+}

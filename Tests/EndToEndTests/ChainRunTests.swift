@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TestParts
+import Testing
+
+/// `backup --sign-key` and `verify --chain` with the program itself, on a folder and on SeaweedFS.
+struct ChainRunTests {
+    private struct Rig: Sendable {
+        let store: TestedStore
+        let folder: URL
+        let ids: [String]
+
+        var signKey: String { folder.path + "/sign.pem" }
+        var publicKey: String { folder.path + "/verify.pem" }
+        var anchor: String { folder.path + "/anchor.json" }
+
+        func verify(_ more: String...) async throws -> Redoubt.Outcome {
+            try await Redoubt.run(
+                ["verify", "--chain", "--from", store.url, "--name", "demo", "--public-key", publicKey] + more,
+                environment: store.environment
+            )
+        }
+    }
+
+    /// Three signed sets of a small server.
+    private static func withSets(
+        in store: TestedStore,
+        _ body: @Sendable (Rig) async throws -> Void
+    ) async throws {
+        try await withTemporaryFolder { folder in
+            try await run(
+                "/bin/sh",
+                [
+                    "-c",
+                    "cd '\(folder.path)' && openssl genpkey -algorithm ed25519 -out sign.pem "
+                        + "&& openssl pkey -in sign.pem -pubout -out verify.pem",
+                ]
+            )
+            try await withRedis(.redis70) { redis in
+                for number in 1...3 {
+                    _ = try await redis.command("SET", "key", "\(number)")
+                    let backup = try await store.redoubt(
+                        "backup",
+                        "--endpoint",
+                        redis.url,
+                        "--to",
+                        store.url,
+                        "--name",
+                        "demo",
+                        "--sign-key",
+                        folder.path + "/sign.pem"
+                    )
+                    try #require(backup.code == 0, "\(backup.errors)")
+                }
+            }
+            try await body(Rig(store: store, folder: folder, ids: try await store.listedIDs()))
+        }
+    }
+
+    @Test func aHistoryOnSeaweedFSIsWholeAndItsCopyToo() async throws {
+        try await withSeaweedFS { s3 in
+            try await Self.withSets(in: try await TestedStore.bucket(s3)) { rig in
+                let whole = try await rig.verify()
+                #expect(whole.code == 0 && whole.output.contains("whole (3 sets, 0 pruned)"), "\(whole.errors)")
+                let copies = TestedStore.folder(rig.folder.appendingPathComponent("copies"))
+                let copy = try await rig.store.redoubt("copy", "--all", "--from", rig.store.url, "--to", copies.url)
+                #expect(copy.code == 0, "\(copy.errors)")
+                let copied = try await Rig(store: copies, folder: rig.folder, ids: rig.ids).verify()
+                #expect(copied.code == 0, "\(copied.output) \(copied.errors)")
+                // OpenSSL takes what lies beside the manifest.
+                try await run(
+                    "/bin/sh",
+                    [
+                        "-c",
+                        "cd '\(rig.folder.path)/copies/demo/\(rig.ids[2])' && openssl pkeyutl -verify -pubin -rawin "
+                            + "-inkey '\(rig.publicKey)' -in manifest.json "
+                            + "-sigfile manifest-$(sha256sum manifest.json | cut -d ' ' -f 1).sig",
+                    ]
+                )
+            }
+        }
+    }
+
+    @Test func whatSomebodyDidByHandIsSaid() async throws {
+        try await withTemporaryFolder { folder in
+            let place = folder.appendingPathComponent("store")
+            try await Self.withSets(in: TestedStore.folder(place)) { rig in
+                let files = FileManager.default
+                func set(_ index: Int) -> URL { place.appendingPathComponent("demo/\(rig.ids[index])") }
+                let kept = folder.appendingPathComponent("kept")
+                func restore() throws {
+                    try files.removeItem(at: place)
+                    try files.copyItem(at: kept, to: place)
+                }
+                let first = try await rig.verify("--anchor", rig.anchor)
+                #expect(first.code == 0, "\(first.errors)")
+                try files.copyItem(at: place, to: kept)
+
+                try files.removeItem(at: set(1))
+                let removed = try await rig.verify()
+                #expect(removed.code == 4 && removed.output.contains("removed"), "\(removed.output)")
+                try restore()
+
+                try files.removeItem(at: set(1))
+                try files.copyItem(at: set(0), to: set(1))
+                let swapped = try await rig.verify()
+                #expect(swapped.code == 4 && swapped.output.contains("unreadable"), "\(swapped.output)")
+                try restore()
+
+                let manifest = set(2).appendingPathComponent("manifest.json")
+                let text = try String(contentsOf: manifest, encoding: .utf8)
+                try text.replacingOccurrences(of: "\"0\" : 1", with: "\"0\" : 2")
+                    .write(to: manifest, atomically: false, encoding: .utf8)
+                let edited = try await rig.verify()
+                #expect(edited.code == 4 && edited.output.contains("unsigned"), "\(edited.output)")
+                try restore()
+
+                try files.removeItem(at: set(2))
+                let unseen = try await rig.verify()
+                #expect(unseen.code == 0, "\(unseen.output)")
+                let rolledBack = try await rig.verify("--anchor", rig.anchor)
+                #expect(rolledBack.code == 4 && rolledBack.output.contains("rolled-back"), "\(rolledBack.output)")
+                try restore()
+
+                let prune = try await rig.store.redoubt(
+                    "prune",
+                    "--from",
+                    rig.store.url,
+                    "--name",
+                    "demo",
+                    "--keep-last",
+                    "1",
+                    "--grace",
+                    "0s",
+                    "--yes",
+                    "--sign-key",
+                    rig.signKey
+                )
+                #expect(prune.code == 0, "\(prune.errors)")
+                let pruned = try await rig.verify("--anchor", rig.anchor)
+                #expect(pruned.code == 0 && pruned.output.contains("whole (1 sets, 2 pruned)"), "\(pruned.output)")
+                try await rig.store.expectSound(after: pruned, code: 0, good: [rig.ids[2]])
+            }
+        }
+    }
+
+    /// A key that is none, or is encrypted, is refused before anything is asked of anybody.
+    @Test func aKeyThatIsNoneIsRefused() async throws {
+        let outcome = try await Redoubt.run(
+            [
+                "backup", "--endpoint", "redis://127.0.0.1:1", "--to", "file:///nowhere/at/all", "--sign-key",
+                "/dev/null",
+            ]
+        )
+        #expect(outcome.code == 7 && outcome.errors.contains("openssl genpkey"), "\(outcome.errors)")
+    }
+}

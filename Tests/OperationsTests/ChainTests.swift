@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteStreams
+import Catalog
+import Failures
+import Foundation
+import ObjectStorage
+import Operations
+import TestParts
+import Testing
+
+/// The history of a subject, whole and broken in each way that somebody could break it.
+@Suite struct ChainTests {
+    private static let name = "demo"
+    private typealias Verdict = VerifyChain.Finding.Verdict
+
+    /// A store with sets, each of which names the one before, and is signed.
+    private struct Rig: Sendable {
+        let store: FileStore
+        let folder: URL
+        let key: SigningKey
+        var ids: [BackupID] = []
+
+        var catalog: Catalog { Catalog(store: store) }
+
+        mutating func add(signed: Bool = true, linked: Bool = true) async throws {
+            let id = BackupID(time: Timestamp(secondsSince1970: 1_800_000_000 + Int64(ids.count) * 3600), suffix: 1)
+            var member = Manifest.Member(member: "redis-0")
+            member.rdb = .init(
+                version: 10,
+                bytes: 5,
+                sha256: String(repeating: "0a", count: 32),
+                crc64: "00000000000000ff",
+                createdAt: nil,
+                keys: ["0": UInt64(ids.count)],
+                expires: 0,
+                types: [:],
+                usedMemory: nil,
+                modules: [],
+                functions: 0
+            )
+            let key = "\(ChainTests.name)/\(id)/redis-0.rdb"
+            member.stored = .init(
+                key: key,
+                bytes: 5,
+                sha256: String(repeating: "0b", count: 32),
+                compression: "none"
+            )
+            let previous = linked ? try await catalog.newestLink(of: ChainTests.name, logger: PlanParts.logger) : nil
+            let manifest = Manifest(
+                id: id,
+                name: ChainTests.name,
+                startedAt: id.time,
+                finishedAt: id.time,
+                tool: .init(name: "redoubt", version: "1"),
+                source: .init(kind: "endpoints"),
+                previous: previous,
+                members: [member]
+            )
+            let writer = SetWriter(
+                name: ChainTests.name,
+                id: id,
+                store: store,
+                signingKey: signed ? self.key : nil,
+                logger: PlanParts.logger
+            )
+            let staged = try await writer.stage(
+                member: "redis-0",
+                suffix: ".rdb",
+                estimatedBytes: nil,
+                from: ByteStream([[1, 2, 3, 4, 5]])
+            )
+            try await writer.commit(manifest, staged: [staged], under: [])
+            ids.append(id)
+        }
+
+        func file(_ index: Int, _ name: String = "manifest.json") -> URL {
+            folder.appendingPathComponent("\(ChainTests.name)/\(ids[index])/\(name)")
+        }
+
+        func removeByHand(_ index: Int) throws {
+            try FileManager.default.removeItem(at: file(index).deletingLastPathComponent())
+        }
+
+        /// As prune does it.
+        func prune(_ index: Int, signed: Bool = true) async throws {
+            let bytes = Array(try Data(contentsOf: file(index)))
+            let removal = SetRemoval(
+                of: ids[index],
+                name: ChainTests.name,
+                policy: "--keep-last 1",
+                reason: "no rule keeps it",
+                tool: .init(name: "redoubt", version: "1"),
+                manifest: bytes
+            )
+            _ = try await catalog.write(removal, signedWith: signed ? key : nil)
+            try removeByHand(index)
+        }
+
+        func verify(
+            keyed: Bool = true,
+            since: Int? = nil,
+            anchor: Manifest.Link? = nil
+        ) async throws -> VerifyChain.Outcome {
+            var trust = VerifyChain.Trust()
+            if keyed { trust.keys = [key.verificationKey] }
+            trust.signedSince = since.map { ids[$0] }
+            trust.anchor = anchor
+            return try await VerifyChain(catalog, name: ChainTests.name, trusting: trust).run()
+        }
+
+        /// The verdicts by the numbers of the sets, newest first.
+        func verdicts(keyed: Bool = true, since: Int? = nil) async throws -> [String] {
+            try await verify(keyed: keyed, since: since).findings.map { finding in
+                "\(ids.firstIndex(of: finding.id).map { "\($0)" } ?? "?") \(finding.verdict.rawValue)"
+            }
+        }
+    }
+
+    private static let pem = """
+        -----BEGIN PRIVATE KEY-----
+        MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
+        -----END PRIVATE KEY-----
+        """
+
+    private func withRig(sets: Int = 4, _ body: (inout Rig) async throws -> Void) async throws {
+        try await withTemporaryFolder { folder in
+            let key = try SigningKey(pem: Self.pem, file: "sign.pem")
+            var rig = Rig(store: FileStore(root: folder.path), folder: folder, key: key)
+            for _ in 0..<sets { try await rig.add() }
+            try await body(&rig)
+        }
+    }
+
+    @Test func aWholeHistoryIsWhole() async throws {
+        try await withRig { rig in
+            #expect(try await rig.verdicts() == ["3 intact", "2 intact", "1 intact", "0 beginning"])
+            let outcome = try await rig.verify()
+            #expect(outcome.bad.isEmpty && outcome.newest?.id == rig.ids[3])
+            #expect(outcome.findings.allSatisfy { $0.signedBy == rig.key.verificationKey.fingerprint })
+        }
+    }
+
+    @Test func aSetThatWasRemovedByHandIsMissed() async throws {
+        try await withRig { rig in
+            try rig.removeByHand(1)
+            #expect(try await rig.verdicts() == ["3 intact", "2 intact", "1 removed", "0 beginning"])
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func whatPruneRemovedIsSaidToBeLawful(signed: Bool) async throws {
+        try await withRig { rig in
+            for index in [0, 1, 2] { try await rig.prune(index, signed: signed) }
+            let pruned = signed ? "pruned" : "unsigned"
+            #expect(try await rig.verdicts() == ["3 intact", "2 \(pruned)", "1 \(pruned)", "0 \(pruned)"])
+            #expect(try await rig.verdicts(keyed: false) == ["3 intact", "2 pruned", "1 pruned", "0 pruned"])
+        }
+    }
+
+    /// An older set's files under the id of a newer one; the signature of the older one fits its own bytes.
+    @Test func aSetThatIsSwappedForAnOlderOneIsSeen() async throws {
+        try await withRig { rig in
+            let set = rig.file(2).deletingLastPathComponent()
+            try FileManager.default.removeItem(at: set)
+            try FileManager.default.copyItem(at: rig.file(1).deletingLastPathComponent(), to: set)
+            let verdicts = try await rig.verdicts()
+            #expect(verdicts.first == "3 intact" && verdicts.contains("2 unreadable"), "\(verdicts)")
+        }
+    }
+
+    /// One byte of a manifest is another: of the newest only the signature knows.
+    @Test(arguments: [0, 2, 3], [true, false])
+    func aManifestThatIsEditedIsSeen(index: Int, keyed: Bool) async throws {
+        try await withRig { rig in
+            let text = try String(contentsOf: rig.file(index), encoding: .utf8)
+            let edited = text.replacingOccurrences(of: "\"0\" : \(index)", with: "\"0\" : 9")
+            try #require(edited != text)
+            try edited.write(to: rig.file(index), atomically: false, encoding: .utf8)
+            let bad = try await rig.verify(keyed: keyed).bad.map { "\($0.id) \($0.verdict.rawValue)" }
+            switch (index, keyed) {
+            case (3, false): #expect(bad.isEmpty)
+            case (3, true): #expect(bad == ["\(rig.ids[3]) forged"])
+            default: #expect(bad == ["\(rig.ids[index]) changed"])
+            }
+        }
+    }
+
+    @Test func aSignatureThatIsTakenAwayOrOfAnotherKeyIsSeen() async throws {
+        try await withRig { rig in
+            let bytes = Array(try Data(contentsOf: rig.file(3)))
+            let key = try Catalog.signatureKey(name: Self.name, id: rig.ids[3], manifest: bytes)
+            let file = rig.folder.appendingPathComponent(key.description)
+            var signature = try Data(contentsOf: file)
+            signature[10] ^= 1
+            try signature.write(to: file)
+            #expect(try await rig.verdicts().first == "3 forged")
+            try FileManager.default.removeItem(at: file)
+            #expect(try await rig.verdicts().first == "3 unsigned")
+            #expect(try await rig.verdicts(keyed: false).first == "3 intact")
+        }
+    }
+
+    @Test func setsFromBeforeThereWasAKeyNeedNone() async throws {
+        try await withTemporaryFolder { folder in
+            let key = try SigningKey(pem: Self.pem, file: "sign.pem")
+            var rig = Rig(store: FileStore(root: folder.path), folder: folder, key: key)
+            // Of a program that named no set before, then without a key, then with one.
+            for _ in 0..<2 { try await rig.add(signed: false, linked: false) }
+            for _ in 0..<2 { try await rig.add(signed: false) }
+            try await rig.add()
+            let bad = try await rig.verify().bad.map(\.verdict)
+            #expect(bad == [.unsigned, .unsigned, .unsigned, .unsigned])
+            #expect(
+                try await rig.verdicts(since: 4)
+                    == ["4 intact", "3 intact", "2 intact", "1 beginning", "0 beginning"]
+            )
+        }
+    }
+
+    /// That the newest sets are gone is known to whoever remembers one of them.
+    @Test func aHistoryThatIsRolledBackIsSeenByItsAnchor() async throws {
+        try await withRig { rig in
+            let anchor = try #require(try await rig.verify().newest)
+            #expect(try await rig.verify(anchor: anchor).bad.isEmpty)
+            try await rig.add()
+            #expect(try await rig.verify(anchor: anchor).bad.isEmpty)
+            for index in [3, 4] { try rig.removeByHand(index) }
+            #expect(try await rig.verify().bad.isEmpty)
+            #expect(try await rig.verify(anchor: anchor).bad.map(\.verdict) == [.rolledBack])
+            for index in [0, 1, 2] { try rig.removeByHand(index) }
+            #expect(try await rig.verify(anchor: anchor).bad.map(\.verdict) == [.rolledBack])
+        }
+    }
+
+    @Test func anAnchorThatPruneRemovedIsNoLoss() async throws {
+        try await withRig { rig in
+            let anchor = try #require(try await rig.verify().newest)
+            try await rig.add()
+            try await rig.prune(3)
+            #expect(try await rig.verify(anchor: anchor).bad.isEmpty)
+        }
+    }
+
+    @Test func aSetThatIsPutInBetweenIsDetached() async throws {
+        try await withRig { rig in
+            try rig.removeByHand(2)
+            // Signed by whoever has the key; but the next set names another one.
+            let stray = BackupID(time: Timestamp(secondsSince1970: 1_800_000_000 + 2 * 3600 + 60), suffix: 2)
+            let folder = rig.folder.appendingPathComponent("\(Self.name)/\(stray)")
+            try FileManager.default.copyItem(at: rig.file(1).deletingLastPathComponent(), to: folder)
+            let text = try String(contentsOf: folder.appendingPathComponent("manifest.json"), encoding: .utf8)
+            try text.replacingOccurrences(of: rig.ids[1].text, with: stray.text)
+                .write(to: folder.appendingPathComponent("manifest.json"), atomically: false, encoding: .utf8)
+            let verdicts = try await rig.verdicts(keyed: false)
+            #expect(verdicts == ["3 intact", "? detached", "2 removed", "1 intact", "0 beginning"])
+        }
+    }
+
+    @Test func aMemberThatIsGoneOrCutIsSeen() async throws {
+        try await withRig { rig in
+            try Data([1]).write(to: rig.file(1, "redis-0.rdb"))
+            try FileManager.default.removeItem(at: rig.file(2, "redis-0.rdb"))
+            #expect(try await rig.verdicts() == ["3 intact", "2 incomplete", "1 incomplete", "0 beginning"])
+        }
+    }
+
+    /// A run that died between the signature and the manifest leaves both the members and the signature to be swept.
+    @Test func aSignatureWithoutItsManifestIsSweptWithItsMembers() async throws {
+        try await withRig { rig in
+            try FileManager.default.removeItem(at: rig.file(3))
+            let swept = try await rig.catalog.removeLeftovers(of: Self.name, logger: PlanParts.logger)
+            #expect(swept.removed == 2)
+            #expect(!FileManager.default.fileExists(atPath: rig.file(3).deletingLastPathComponent().path))
+        }
+    }
+
+    /// OpenSSL made the key, and takes the signature.
+    @Test func opensslAgrees() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder.path
+            try await run(
+                "/bin/sh",
+                [
+                    "-c",
+                    "cd '\(path)' && openssl genpkey -algorithm ed25519 -out sign.pem "
+                        + "&& openssl pkey -in sign.pem -pubout -out verify.pem",
+                ]
+            )
+            let pem = try String(contentsOf: folder.appendingPathComponent("sign.pem"), encoding: .utf8)
+            let publicPEM = try String(contentsOf: folder.appendingPathComponent("verify.pem"), encoding: .utf8)
+            let key = try SigningKey(pem: pem, file: "sign.pem")
+            let message = Array("a manifest\n".utf8)
+            let signature = try key.signature(of: message)
+            try Data(message).write(to: folder.appendingPathComponent("message"))
+            try Data(signature).write(to: folder.appendingPathComponent("signature"))
+            try await run(
+                "/bin/sh",
+                [
+                    "-c",
+                    "cd '\(path)' && openssl pkeyutl -verify -pubin -inkey verify.pem -rawin -in message "
+                        + "-sigfile signature",
+                ]
+            )
+            let other = try VerificationKey(pem: publicPEM, file: "verify.pem")
+            #expect(other.accepts(signature, of: message) && !other.accepts(signature, of: message + [0]))
+            #expect(other.fingerprint == key.verificationKey.fingerprint)
+            let failure = #expect(throws: Failure.self) { try SigningKey(pem: publicPEM, file: "verify.pem") }
+            #expect(failure?.code == .configuration)
+        }
+    }
+}
