@@ -2,7 +2,7 @@
 #
 # The only door. `make test` is what CI runs; on a bare Debian 12 with Swift 6.2 or later it installs what it needs.
 
-.PHONY: help demo test fuzz fuzz-seeds fuzz-merge bench bench-objects bench-restore bench-shards check fmt lint docs build deps parts clean toolchain
+.PHONY: help demo test fuzz fuzz-seeds fuzz-merge bench bench-encryption bench-objects bench-restore bench-shards check fmt lint docs build deps parts clean toolchain
 .DEFAULT_GOAL := help
 
 SWIFT ?= swift
@@ -20,7 +20,8 @@ SOURCES := Package.swift Sources Tests
 # What a build needs, and what the tests run beside it (the rest of that is in Tests/requirements.txt).
 BUILD_PACKAGES := ca-certificates git g++ libc6-dev binutils pkg-config libcurl4-openssl-dev libzstd-dev zlib1g-dev
 DEMO_PACKAGES := redis-server redis-tools
-TEST_PACKAGES := $(DEMO_PACKAGES) gzip libnss-wrapper openssh-client openssh-server openssl python3 python3-venv strace tzdata zstd
+TEST_PACKAGES := $(DEMO_PACKAGES) age gzip libnss-wrapper openssh-client openssh-server openssl python3 python3-venv strace \
+	tzdata zstd
 
 help:
 	@echo 'make demo    build redoubt, and back up and restore a Redis before your eyes'
@@ -30,6 +31,7 @@ help:
 	@echo 'make bench-restore  a wiped set of three brought back, beside what is done by hand'
 	@echo 'make bench-shards  what SHARDS=$(SHARDS) servers cost in one run, one at a time and eight at a time'
 	@echo 'make bench-objects  an object of SIZE_GIB=$(SIZE_GIB) GiB up and down, beside rclone'
+	@echo 'make bench-encryption  the age format beside age, and a backup with it and without'
 	@echo 'make check   the quick gate: lint, build, architecture'
 	@echo 'make fmt     format the sources'
 	@echo 'make docs    write docs/command-reference.md anew'
@@ -62,6 +64,12 @@ bench-objects: toolchain deps parts
 	@$(call install,time)
 	REDOUBT_BENCH=1 $(SWIFT) build -c release --product redoubt-object
 	bash Tests/objects.sh .build/release/redoubt-object $(SIZE_GIB)
+
+bench-encryption: toolchain deps
+	@$(call install,$(DEMO_PACKAGES) age time)
+	REDOUBT_BENCH=1 $(SWIFT) build -c release --product redoubt-age
+	$(SWIFT) build -c release --product redoubt
+	bash Tests/encryption.sh .build/release/redoubt-age $(REDOUBT) $(ROUNDS)
 
 # Four tests at a time: each has servers of its own, and deadlines that a starved machine would miss.
 test: toolchain deps parts lint

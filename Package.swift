@@ -43,13 +43,15 @@ let fuzzing: [Target] =
             name: "redoubt-fuzz",
             dependencies: ["CFuzzer", "FuzzOracle"],
             path: "Tests/Fuzz",
-            exclude: ["CFuzzer", "README.md", "compression.dict", "corpus", "rdb.dict", "resp.dict", "run.sh"],
+            exclude: [
+                "CFuzzer", "README.md", "age.dict", "compression.dict", "corpus", "rdb.dict", "resp.dict", "run.sh",
+            ],
             swiftSettings: strict + [.unsafeFlags([sanitizers])],
             linkerSettings: [.unsafeFlags([sanitizers, "-use-ld=lld"])]
         ),
     ]
 
-/// What `make bench-objects` measures stores with; it exists for that only.
+/// What `make bench-objects` and `make bench-encryption` measure with; they exist for that only.
 let benches: [Target] =
     Context.environment["REDOUBT_BENCH"] == nil
     ? []
@@ -59,7 +61,8 @@ let benches: [Target] =
             dependencies: ["ByteStreams", "ObjectStorage"],
             path: "Tests/ObjectBench",
             swiftSettings: strict
-        )
+        ),
+        .executableTarget(name: "redoubt-age", dependencies: ["Age"], path: "Tests/AgeBench", swiftSettings: strict),
     ]
 
 let package = Package(
@@ -92,6 +95,7 @@ let package = Package(
         // Level 1: values and formats, no I/O.
         module("ByteStreams", ["Failures", crypto]),
         module("Compression", ["Failures", "CZlib", "CZstd"], isFuzzed: true),
+        module("Age", ["Failures", crypto, cryptoExtras], isFuzzed: true),
         module("RedisProtocol", ["Failures"], isFuzzed: true),
         module("RDB", ["CChecksum", crypto], isFuzzed: true),
         module("Programs", [subprocess]),
@@ -122,14 +126,14 @@ let package = Package(
         ),
 
         // Level 4: what a backup set is.
-        module("Catalog", ["Failures", "ByteStreams", "ObjectStorage", "RDB", crypto, logging]),
+        module("Catalog", ["Failures", "Age", "ByteStreams", "ObjectStorage", "RDB", crypto, logging]),
 
         // Level 5: the use-cases, each readable top to bottom in one file.
         module(
             "Operations",
             [
-                "Failures", "ByteStreams", "Compression", "RedisProtocol", "RDB", "ObjectStorage", "RedisClient",
-                "DataDirectory", "Kubernetes", "Catalog", logging, nioPosix, subprocess, systemPackage,
+                "Failures", "Age", "ByteStreams", "Compression", "RedisProtocol", "RDB", "ObjectStorage",
+                "RedisClient", "DataDirectory", "Kubernetes", "Catalog", logging, nioPosix, subprocess, systemPackage,
             ]
         ),
 
@@ -137,8 +141,9 @@ let package = Package(
         module(
             "Commands",
             [
-                "Failures", "ByteStreams", "RedisProtocol", "RDB", "Compression", "ObjectStorage", "RedisClient",
-                "DataDirectory", "Kubernetes", "Catalog", "Operations", argumentParser, logging, systemPackage,
+                "Failures", "Age", "ByteStreams", "RedisProtocol", "RDB", "Compression", "ObjectStorage",
+                "RedisClient", "DataDirectory", "Kubernetes", "Catalog", "Operations", argumentParser, logging,
+                systemPackage,
             ]
         ),
         .executableTarget(name: "redoubt", dependencies: ["Commands"], swiftSettings: strict),
@@ -154,7 +159,7 @@ let package = Package(
         // What must hold whatever the bytes are, for `make fuzz` and for the tests that replay its corpus.
         .target(
             name: "FuzzOracle",
-            dependencies: ["Compression", "Failures", "RDB", "RedisProtocol"],
+            dependencies: ["Age", "Compression", "Failures", "RDB", "RedisProtocol"],
             path: "Tests/FuzzOracle",
             swiftSettings: strict
         ),
@@ -164,6 +169,7 @@ let package = Package(
         tests("TestPartsTests", ["TestParts"]),
         tests("ByteStreamsTests", ["ByteStreams", "Failures"]),
         tests("CompressionTests", ["Compression", "Failures", "TestParts"]),
+        tests("AgeTests", ["Age", "Failures", "TestParts", crypto, cryptoExtras]),
         tests("RedisProtocolTests", ["RedisProtocol", "Failures"]),
         tests("RDBTests", ["RDB", "CChecksum", "FuzzOracle", "TestParts", crypto]),
         tests("HTTPTransportTests", ["HTTPTransport", "ByteStreams", "Failures", "TestParts"]),

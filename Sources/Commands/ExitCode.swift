@@ -32,7 +32,8 @@ package enum ExitCode: Int32, Sendable, CaseIterable {
         case .replicaLinkDown, .replicaLagging, .memberLoading, .memberChanged, .saveFailed, .snapshotNotFresh,
             .noFitMember:
             self = .sourceUnfit
-        case .corruptSnapshot, .truncated, .trailingBytes, .digestMismatch, .corruptCompression, .corruptManifest:
+        case .corruptSnapshot, .truncated, .trailingBytes, .digestMismatch, .corruptCompression, .corruptEncryption,
+            .corruptManifest:
             self = .corrupt
         case .unreachable, .timeout, .protocolViolation, .storeUnavailable, .alreadyExists:
             self = .transient

@@ -39,6 +39,8 @@ extension Failure {
         case digestMismatch = "digest-mismatch"
         /// A compressed stream cannot be decompressed.
         case corruptCompression = "corrupt-compression"
+        /// Encrypted bytes were changed, cut or put together after they were written.
+        case corruptEncryption = "corrupt-encryption"
         /// A manifest cannot be read as one.
         case corruptManifest = "corrupt-manifest"
 

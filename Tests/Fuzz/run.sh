@@ -18,7 +18,8 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:quarantine_size_mb=16}
 export SWIFT_BACKTRACE=enable=no
 
 # NAME PERCENT-OF-THE-TIME DICTIONARY ALLOCATION-MAX-MIB. A zstd frame may ask for a window of 128 MiB.
-targets='rdb 70 rdb 1
+targets='rdb 65 rdb 1
+age 5 age 2
 compression 10 compression 160
 resp 10 resp 1
 replication 10 resp 1'

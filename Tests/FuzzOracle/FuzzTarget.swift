@@ -8,6 +8,8 @@ package enum FuzzTarget: String, Sendable, CaseIterable {
     case rdb
     /// Decompression, of zstd and of gzip.
     case compression
+    /// Files of the age format, in armor or without, and there and back.
+    case age
     /// Replies of a server.
     case resp
     /// The answer to a PSYNC, with a snapshot in it.
@@ -25,6 +27,7 @@ package enum FuzzTarget: String, Sendable, CaseIterable {
         switch self {
         case .rdb: try RDBOracle(seed: seed, data: data).check()
         case .compression: try CompressionOracle(seed: seed, data: data).check()
+        case .age: try AgeOracle(seed: seed, data: data).check()
         case .resp: try RESPOracle(seed: seed, data: data).check()
         case .replication: try ReplicationOracle(seed: seed, data: data).check()
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Compression
+import Foundation
 import FuzzOracle
 
 /// An input to begin with: two bytes that choose variant and chunks, and data that is right, or wrong in one place.
@@ -16,12 +17,14 @@ struct FuzzSeedFile {
             switch target {
             case .rdb: rdb
             case .compression: try compression()
+            case .age: age()
             case .resp: resp
             case .replication: replication
             }
         return samples.enumerated().compactMap { index, sample in
             // Every length of chunk, regular and not; compression has bits of its own.
-            let variant = target == .compression ? sample.variant : UInt8(index / 8 & 1)
+            let hasBits = target == .compression || target == .age
+            let variant = hasBits ? sample.variant : UInt8(index / 8 & 1)
             let bytes = [variant << 4 | UInt8(index & 7), UInt8(index / 16 & 0xff)] + sample.data
             return bytes.count <= bytesMax ? FuzzSeedFile(name: "seed-\(sample.name)", bytes: bytes) : nil
         }
@@ -75,6 +78,39 @@ struct FuzzSeedFile {
             Sample("gzip named", named, variant: 1), Sample("gzip cut off", gzip.dropLast(3), variant: 1),
             Sample("there and back zstd", plain, variant: 2), Sample("there and back gzip", plain, variant: 3),
             Sample("there and back gzip 4", plain, variant: 15), Sample("nothing there and back", [], variant: 6),
+        ]
+    }
+
+    // MARK: age
+
+    /// What Debian's age made for the identity of the oracle; bit 0 of the variant chooses the way there and back.
+    private static func age() -> [Sample] {
+        let words = [
+            "YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IFgyNTUxOSBDUm1IdkFWS2kwQVZUYlBsUzVZdDdoVDBEOVdwZkJ5QWsv",
+            "TjZqQ0dTMlJrCjUvcStkaVQ4VGNhMnVtTzhMOFRHK1VhT0VZUWphZEdPQjQ1QS9Pdks2T2MKLT4gWDI1NTE5IENk",
+            "OGhYREEwbXdFa3h4WEZjRG1iSnZzZHdoWS9WWWJYZWV1V1FhRTN2RWcKekYrT0VnV1lZL2NXbHl0blZhVUJveW50",
+            "MmkwSHJjMncrY0JYc09wQVRvOAotLS0gcGh5UjVSZFZhYW0xRkJNcEVNTk41WXc2UWNLdGJuTStUS29jdHdjUXJa",
+            "awplQTQGvQGHEHROUwGyXcS38sTu3EaEZCh1jDQX9GuKBFdHerJ94tXjxTKEYm+rrV2sCDCrz1AjkZcuO8aP3A==",
+        ]
+        let file = Array(Data(base64Encoded: words.joined()) ?? Data())
+        let begin = "-----BEGIN AGE ENCRYPTED FILE-----\n"
+        let text = file.withUnsafeBufferPointer { Data(buffer: $0) }.base64EncodedString(options: [
+            .lineLength64Characters, .endLineWithLineFeed,
+        ])
+        let version = "age-encryption.org/v1\n"
+        return [
+            Sample("file", file), Sample("file cut off", file.dropLast(3)), Sample("file and more", file + [0]),
+            Sample("in armor", begin + text + "\n-----END AGE ENCRYPTED FILE-----\n"),
+            Sample(
+                "grease",
+                version + "-> grease a b\n\n-> other\nAAAA\n--- " + String(repeating: "A", count: 43) + "\n"
+            ),
+            Sample(
+                "passphrase",
+                version + "-> scrypt AAAAAAAAAAAAAAAAAAAAAA 255\n" + String(repeating: "A", count: 43) + "\n--- "
+            ),
+            Sample("another version", "age-encryption.org/v2\n"),
+            Sample("there and back", Array("plain".utf8), variant: 1), Sample("nothing there and back", [], variant: 1),
         ]
     }
 

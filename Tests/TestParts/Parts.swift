@@ -23,6 +23,8 @@ package enum Parts {
     package static func openssl() throws -> String { try installed("openssl") }
     package static func zstd() throws -> String { try installed("zstd") }
     package static func gzip() throws -> String { try installed("gzip") }
+    package static func age() throws -> String { try installed("age") }
+    package static func ageKeygen() throws -> String { try installed("age-keygen") }
     package static func strace() throws -> String { try installed("strace") }
     package static func sshd() throws -> String { try installed("sshd") }
     package static func sshKeygen() throws -> String { try installed("ssh-keygen") }
@@ -48,7 +50,7 @@ package enum Parts {
     }
 
     /// A script of Tests/oracles.
-    static func oracle(_ name: String) throws -> String {
+    package static func oracle(_ name: String) throws -> String {
         let path = testsFolder.appendingPathComponent("oracles/\(name)").path
         guard FileManager.default.fileExists(atPath: path) else { throw PartMissing(description: "no file \(path)") }
         return path
