@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Age
 import ByteStreams
 import Failures
 import Logging
@@ -7,16 +8,19 @@ import ObjectStorage
 
 /// The backup sets of a store. Needs nothing but the store: a set exists if and only if its manifest does.
 ///
-///     <name>/<id>/<member>.rdb[.zst|.gz]
+///     <name>/<id>/<member>.rdb[.zst|.gz][.age]
 ///     <name>/<id>/manifest.json             written last
 ///     .locks/<name>.json                    the lease of a run that is under way
 ///     .pins/<name>/<id>.json                says that a set is to stay
 ///     .removed/<name>/<id>.json             says that a set was removed by a rule
 package struct Catalog: Sendable {
     package let store: any ObjectStore
+    /// What opens the snapshots that are encrypted.
+    package let keyring: AgeKeyring
 
-    package init(store: any ObjectStore) {
+    package init(store: any ObjectStore, keyring: AgeKeyring = AgeKeyring()) {
         self.store = store
+        self.keyring = keyring
     }
 
     /// The name of the object that makes a set exist.

@@ -135,22 +135,33 @@ extension Manifest {
 
     /// The object in the store.
     package struct Stored: Sendable, Hashable, Codable {
-        /// From the root of the store: `<name>/<id>/<member>.rdb.zst`.
+        /// From the root of the store: `<name>/<id>/<member>.rdb.zst`, encrypted `.rdb.zst.age`.
         package var key: String
         package var bytes: Int64
         /// 64 hexadecimal digits.
         package var sha256: String
         /// `zstd`, `gzip` or `none`.
         package var compression: String
-        /// Absent: not encrypted.
+        /// `age`; absent: not encrypted.
         package var encryption: String?
+        /// Whom it is encrypted for, by fingerprints: `x25519:` and 16 hexadecimal digits, or `scrypt` for a
+        /// passphrase.
+        package var recipients: [String]?
 
-        package init(key: String, bytes: Int64, sha256: String, compression: String, encryption: String? = nil) {
+        package init(
+            key: String,
+            bytes: Int64,
+            sha256: String,
+            compression: String,
+            encryption: String? = nil,
+            recipients: [String]? = nil
+        ) {
             self.key = key
             self.bytes = bytes
             self.sha256 = sha256
             self.compression = compression
             self.encryption = encryption
+            self.recipients = recipients
         }
     }
 

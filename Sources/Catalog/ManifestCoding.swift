@@ -108,12 +108,22 @@ extension Manifest {
         else {
             throw broken(member, "a size or a digest in it cannot be one")
         }
+        guard stored.recipients.map(Self.areFingerprints) ?? true else {
+            throw broken(member, "whom it is encrypted for cannot be read")
+        }
         // Later definitions of the digest have another number; this program compares only those that it makes.
         if let digest = rdb.contentDigest {
             let parts = digest.split(separator: ":", omittingEmptySubsequences: false)
             guard parts.count == 2, UInt64(parts[0]) != nil, Self.isDigest(String(parts[1])) else {
                 throw broken(member, "its content digest cannot be one")
             }
+        }
+    }
+
+    /// They are shown as they are: nothing but printable ASCII, and not too much of it.
+    private static func areFingerprints(_ recipients: [String]) -> Bool {
+        recipients.allSatisfy { recipient in
+            (1...100).contains(recipient.utf8.count) && recipient.utf8.allSatisfy { (0x21...0x7E).contains($0) }
         }
     }
 

@@ -70,6 +70,7 @@ struct BackupCommand: RunnableCommand {
     @OptionGroup(title: "Kubernetes") var telling: TellingOptions
     @OptionGroup var proof: ProofOptions
     @OptionGroup(title: "Compression") var compression: CompressionOptions
+    @OptionGroup(title: "Encryption") var encryption: EncryptionOptions
     @OptionGroup(title: "Fitness of a member") var fitness: FitnessOptions
     @OptionGroup(title: "Servers") var servers: ServerOptions
     @OptionGroup(title: "Store") var store: StoreOptions
@@ -115,10 +116,12 @@ struct BackupCommand: RunnableCommand {
         let part = try part.part(session.environment)
         let compression = try compression.choice()
         let signingKey = try signing.key()
+        let encryption = try encryption.choice(session)
         let factory = MemberFactory(servers: servers, fitness: fitness, method: source, dataDirectory: dataDir)
         return try await factory.withMembers(session) { found in
             try await telling.telling(of: found, session) {
                 var request = request(found, compression, session)
+                request.encryption = encryption
                 request.leaseSeats = await telling.leaseSeats(found, session)
                 request.signingKey = signingKey
                 return try await store.withStores(at: to, session) { [request] stores in

@@ -50,14 +50,18 @@ struct CheckCommand: RunnableCommand {
     var dataDir: String?
 
     @OptionGroup(title: "Kubernetes") var telling: TellingOptions
+    @OptionGroup(title: "Encryption") var encryption: EncryptionOptions
     @OptionGroup(title: "Fitness of a member") var fitness: FitnessOptions
     @OptionGroup(title: "Servers") var servers: ServerOptions
     @OptionGroup(title: "Store") var store: StoreOptions
     @OptionGroup(title: "Output") var outputs: OutputOptions
 
     func validate() throws {
-        if servers.isEmpty && to.isEmpty && config.isEmpty {
-            throw ValidationError("give an --endpoint, a store with --to, a file with --config, or several of them")
+        let isAboutKeys = !encryption.recipients.isEmpty || encryption.passphrase.passphraseFile != nil
+        if servers.isEmpty && to.isEmpty && config.isEmpty && !isAboutKeys {
+            throw ValidationError(
+                "give an --endpoint, a store with --to, a file with --config, a --recipient, or several of them"
+            )
         }
         if (source == .volume) != (dataDir != nil) {
             throw ValidationError("--source volume and --data-dir need each other")
@@ -72,6 +76,7 @@ struct CheckCommand: RunnableCommand {
         for path in config {
             findings += await Check.run(configuration: path, accepting: Set(acceptDirective.map { $0.lowercased() }))
         }
+        findings += lookAtKeys(session)
         findings += try await members(check, session)
         for url in to { findings += try await look(at: url, check, session) }
         let report = CheckReport(findings)
@@ -79,6 +84,17 @@ struct CheckCommand: RunnableCommand {
         guard let code = findings.compactMap(\.code).first else { return .done }
         let count = findings.filter { $0.verdict == .bad }.count
         throw Failure(code, "check: \(count) of \(findings.count) findings stand in the way")
+    }
+
+    private func lookAtKeys(_ session: Session) -> [Check.Finding] {
+        do {
+            guard let recipients = try encryption.choice(session).recipients else { return [] }
+            let whom = recipients.joined(separator: ", ")
+            return [Check.Finding("encryption", "recipients", .good, "snapshots would be encrypted for \(whom)")]
+        } catch {
+            let failure = Failure(wrapping: error, attempting: "read whom snapshots are encrypted for")
+            return [Check.Finding("encryption", "recipients", failed: failure)]
+        }
     }
 
     private func look(at url: String, _ check: Check, _ session: Session) async throws -> [Check.Finding] {

@@ -9,12 +9,16 @@ import Operations
 struct CopyCommand: RunnableCommand {
     static let configuration = CommandConfiguration(
         commandName: "copy",
-        abstract: "Copy backups to a second store, unchanged, and prove every byte on its way.",
+        abstract: "Copy backups to a second store, unchanged or encrypted anew, and prove every byte on its way.",
         discussion: """
             A set that the target has is not sent again; of one that a run left unfinished, only what is missing. One \
             that is damaged is not copied. Two providers in one command: give each URL its own options, as in \
             s3://bucket/prefix?endpoint-url=https://minio.example&region=eu-1&profile=second. Exit code 3: some sets \
             were copied, others failed. Records of drills stay where they are.
+
+            With --recipient, what is stored is encrypted for others, or for the first time; the rest of the manifest \
+            stays. What is encrypted in the source then needs --identity. Without --recipient no key is needed; what \
+            no --identity opens is proven to be what was stored.
             """
     )
 
@@ -55,6 +59,8 @@ struct CopyCommand: RunnableCommand {
     var dryRun = false
 
     @OptionGroup var proof: ReplayProofOptions
+    @OptionGroup(title: "Encryption of the copies") var recipients: RecipientOptions
+    @OptionGroup(title: "Encryption of the source") var identity: IdentityOptions
     @OptionGroup(title: "Store") var store: StoreOptions
     @OptionGroup(title: "Output") var outputs: OutputOptions
 
@@ -67,6 +73,8 @@ struct CopyCommand: RunnableCommand {
     func execute() async throws -> ExitCode {
         let session = outputs.session()
         let choice = try choice()
+        let encryption = EncryptionChoice(try recipients.lock())
+        let keyring = try identity.keyring(session)
         let (source, target) = (try StoreLocation(parsing: from), try StoreLocation(parsing: to))
         guard source != target else {
             throw Failure(
@@ -78,9 +86,10 @@ struct CopyCommand: RunnableCommand {
         let sets = try await store.withStore(at: from, session) { source in
             try await store.withStore(at: to, asTarget: true, session) { target in
                 let copy = Copy(
-                    from: Catalog(store: source),
-                    to: Catalog(store: target),
+                    from: Catalog(store: source, keyring: keyring),
+                    to: Catalog(store: target, keyring: keyring),
                     at: proof.proof,
+                    encrypting: encryption,
                     runID: session.runID,
                     meter: session.meter,
                     logger: session.logger

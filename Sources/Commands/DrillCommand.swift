@@ -26,6 +26,7 @@ struct DrillCommand: RunnableCommand {
     @OptionGroup(title: "The drill") var drill: DrillOptions
     @OptionGroup(title: "A server that runs") var servers: ServerOptions
     @OptionGroup(title: "How it reaches this program") var route: SeedRouteOptions
+    @OptionGroup(title: "Encryption") var identity: IdentityOptions
     @OptionGroup(title: "Store") var source: SourceStoreOptions
     @OptionGroup(title: "Output") var outputs: OutputOptions
 
@@ -43,8 +44,9 @@ struct DrillCommand: RunnableCommand {
         let reference = try BackupReference(backup)
         let report = try drill.report.map(DrillReportFile.init)
         let request = try await drill.request(session, servers, route)
+        let keyring = try identity.keyring(session)
         return try await source.store.withStore(at: source.from, session) { store in
-            let catalog = Catalog(store: store)
+            let catalog = Catalog(store: store, keyring: keyring)
             let manifest = try await catalog.require(reference, name: source.name)
             let drilling = Drill(request, from: catalog, meter: session.meter, logger: session.logger)
             if drill.dryRun { return try session.tell(try await drilling.plan(manifest)) }

@@ -78,12 +78,15 @@ extension RestoreCommand {
                 )
             }
         )
+        let keyring = try identity.keyring(session)
         let restoreGuard = RestoreGuard(
             request,
             policy: policy,
             peers: try holding.peers(servers, session),
             store: { body in
-                try await source.store.withStore(at: source.from, session) { try await body(Catalog(store: $0)) }
+                try await source.store.withStore(at: source.from, session) { store in
+                    try await body(Catalog(store: store, keyring: keyring))
+                }
             },
             meter: session.meter,
             logger: session.logger

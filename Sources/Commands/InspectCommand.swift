@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Age
 import ArgumentParser
 import Catalog
 import Failures
@@ -12,8 +13,8 @@ struct InspectCommand: RunnableCommand {
         abstract: "Show what is in a snapshot: keys by type, prefix, size and expiry, and what a server needs for it.",
         discussion: """
             With --from, BACKUP is latest, an id, or NAME/ID. Without it, BACKUP is a file: an RDB, or one that is \
-            compressed (.zst, .gz). All of it is read and proven on the way; exit code 4 when anything is not what it \
-            should be. Names are shown in printable ASCII, other bytes as \\xhh.
+            compressed (.zst, .gz) or encrypted (.age). All of it is read and proven on the way; exit code 4 when \
+            anything is not what it should be. Names are shown in printable ASCII, other bytes as \\xhh.
             """
     )
 
@@ -41,6 +42,7 @@ struct InspectCommand: RunnableCommand {
     var delimiter = ":"
 
     @OptionGroup var proof: ReplayProofOptions
+    @OptionGroup(title: "Encryption") var identity: IdentityOptions
 
     @OptionGroup var store: StoreOptions
     @OptionGroup var outputs: OutputOptions
@@ -55,22 +57,28 @@ struct InspectCommand: RunnableCommand {
     func execute() async throws -> ExitCode {
         let session = outputs.session()
         let inspect = Inspect(Inspect.Request(top: top, delimiter: delimiter, proof: proof.proof), meter: session.meter)
+        let keyring = try identity.keyring(session)
         let report: InspectReport
         if let from {
-            report = try await inspected(in: from, with: inspect, session)
+            report = try await inspected(in: from, by: keyring, with: inspect, session)
         } else {
             guard let backup else { return .usage }
-            let findings = try await session.progress.show { try await inspect.run(file: backup) }
+            let findings = try await session.progress.show { try await inspect.run(file: backup, with: keyring) }
             report = InspectReport(.init(file: backup), findings, top: top)
         }
         try session.result(InspectText(report).text, report)
         return .done
     }
 
-    private func inspected(in from: String, with inspect: Inspect, _ session: Session) async throws -> InspectReport {
+    private func inspected(
+        in from: String,
+        by keyring: AgeKeyring,
+        with inspect: Inspect,
+        _ session: Session
+    ) async throws -> InspectReport {
         let reference = try BackupReference(backup ?? "latest")
         return try await store.withStore(at: from, session) { store in
-            let catalog = Catalog(store: store)
+            let catalog = Catalog(store: store, keyring: keyring)
             let manifest = try await catalog.require(reference, name: name)
             let member = try Inspect.member(member, of: manifest)
             let findings = try await session.progress.show { try await inspect.run(member, in: catalog) }

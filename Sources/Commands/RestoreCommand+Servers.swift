@@ -24,10 +24,11 @@ extension RestoreCommand {
     func intoServers(_ session: Session) async throws -> ExitCode {
         try await servers.withServers(session) { found in
             let request = try request(found, session)
+            let keyring = try identity.keyring(session)
             let outcome = try await source.store.withStore(at: source.from, session) { store in
                 let restore = RestoreServers(
                     request,
-                    from: Catalog(store: store),
+                    from: Catalog(store: store, keyring: keyring),
                     meter: session.meter,
                     logger: session.logger,
                     confirm: confirm

@@ -15,11 +15,12 @@ extension RestoreCommand {
         let settings = servers.set.settings(session.environment)
         return try await withKubernetesClient(settings, logger: session.logger) { client in
             let request = try await volumeRequest(name, client, session)
+            let keyring = try identity.keyring(session)
             return try await source.store.withStore(at: source.from, session) { store in
                 let restore = RestoreVolumes(
                     request,
                     by: client,
-                    from: Catalog(store: store),
+                    from: Catalog(store: store, keyring: keyring),
                     logger: session.logger
                 )
                 let plan = try await restore.plan()
@@ -93,7 +94,9 @@ extension RestoreCommand {
         request.target = try serverVersion.map(RestoreTargetFacts.init(parsing:)) ?? RestoreTargetFacts()
         request.ignoresCompatibility = ignoreCompatibility
         request.storeArguments = ["--from=\(source.from)"] + source.store.arguments
-        request.passedArguments = passedArguments
+        let keys = try volumes.keyArguments(identity, isOwnKnown: own != nil)
+        request.passedArguments = passedArguments + keys
+        request.passesKeys = !keys.isEmpty
         request.namesFiles = serverConfig != nil
         request.waits = volumes.waits
         if !volumes.noServerCheck {

@@ -105,6 +105,7 @@ struct RestoreCommand: RunnableCommand {
     var dryRun = false
 
     @OptionGroup var plan: RestorePlanOptions
+    @OptionGroup(title: "Encryption") var identity: IdentityOptions
     @OptionGroup(title: "Store") var source: SourceStoreOptions
     @OptionGroup(title: "Servers") var servers: ServerOptions
     @OptionGroup(title: "Restoring into servers") var serving: RestoreServersOptions
@@ -125,6 +126,7 @@ struct RestoreCommand: RunnableCommand {
         guard dataDir == nil || servers.isEmpty else {
             throw ValidationError("give one target: --data-dir, and --endpoint or --statefulset, exclude each other")
         }
+        if volumes.identitySecret != nil { throw ValidationError("--identity-secret goes with --via volumes") }
         if dataDir == nil { try validateServers() } else { try serving.validateNone() }
         if holding.guard && replace { throw ValidationError("--guard never moves data: leave --replace out") }
     }
@@ -141,10 +143,11 @@ struct RestoreCommand: RunnableCommand {
     private func into(_ dataDir: String, _ session: Session) async throws -> ExitCode {
         let request = try await request(dataDir)
         if holding.guard { return try await runGuard(request, session) }
+        let keyring = try identity.keyring(session)
         let outcome = try await source.store.withStore(at: source.from, session) { store in
             let restore = RestoreDataDirectory(
                 request,
-                from: Catalog(store: store),
+                from: Catalog(store: store, keyring: keyring),
                 meter: session.meter,
                 logger: session.logger
             )

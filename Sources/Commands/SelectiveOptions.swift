@@ -67,10 +67,11 @@ extension RestoreCommand {
         request.proof = proof.proof
         request.ignoresMemory = ignoreCompatibility
         request.isDryRun = dryRun
+        let keyring = try identity.keyring(session)
         let outcome = try await source.store.withStore(at: source.from, session) { [request] store in
             let restore = RestoreKeys(
                 request,
-                from: Catalog(store: store),
+                from: Catalog(store: store, keyring: keyring),
                 meter: session.meter,
                 logger: session.logger
             )

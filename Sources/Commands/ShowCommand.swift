@@ -108,6 +108,9 @@ struct ManifestText {
         if let stored = member.stored {
             lines.append("  object    \(stored.key)")
             lines.append("            \(Quantity.bytes(stored.bytes)), \(stored.compression), SHA-256 \(stored.sha256)")
+            if let encryption = stored.encryption {
+                lines.append("  encrypted \(encryption), for \((stored.recipients ?? ["?"]).joined(separator: ", "))")
+            }
         }
         if let seconds = member.seconds {
             lines.append(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Age
 import ArgumentParser
 import Catalog
 import Failures
@@ -11,8 +12,10 @@ struct VerifyCommand: RunnableCommand {
         abstract: "Read backups again and prove them: stored digest, decompression, RDB, counts.",
         discussion: """
             With --from, BACKUP is latest, an id, or NAME/ID. Without it, BACKUP is a file: an RDB, or one that is \
-            compressed (.zst, .gz). With --all, every backup has its turn, over as many runs as it takes. With --chain, \
-            the history of a subject is held against itself. Exit code 4 when anything is not what it should be.
+            compressed (.zst, .gz) or encrypted (.age). With --all, every backup has its turn, over as many runs as it \
+            takes. With --chain, the history of a subject is held against itself. Exit code 4 when anything is not \
+            what it should be, 12 when what is encrypted cannot be opened: then the objects alone are proven, by their \
+            SHA-256.
             """
     )
 
@@ -33,9 +36,13 @@ struct VerifyCommand: RunnableCommand {
     @Flag(help: "Do not keep a record of the proof in the store.")
     var noRecord = false
 
+    @Flag(help: "Prove the objects alone, by their SHA-256, as can be done without a key; not what is in them.")
+    var storedOnly = false
+
     @OptionGroup(title: "All backups in turn") var round: VerifyRoundOptions
     @OptionGroup(title: "The history") var chain: ChainOptions
     @OptionGroup var proof: ProofOptions
+    @OptionGroup(title: "Encryption") var identity: IdentityOptions
     @OptionGroup var store: StoreOptions
     @OptionGroup var outputs: OutputOptions
 
@@ -47,15 +54,21 @@ struct VerifyCommand: RunnableCommand {
         if chain.chain, from == nil || backup != nil || round.all {
             throw ValidationError("--chain takes a store, --from URL, and neither BACKUP nor --all")
         }
+        if from == nil && storedOnly { throw ValidationError("--stored-only goes with --from: a file has no manifest") }
+        if storedOnly, round.all || chain.chain { throw ValidationError("--stored-only goes with one BACKUP") }
     }
 
     func execute() async throws -> ExitCode {
         let session = outputs.session()
         if let from, chain.chain { return try await verifyChain(in: from, session) }
-        if let from { return try await round.all ? verifyAll(in: from, session) : verify(in: from, session) }
+        let keyring = try identity.keyring(session)
+        if let from {
+            return try await round.all
+                ? verifyAll(in: from, by: keyring, session) : verify(in: from, by: keyring, session)
+        }
         guard let backup else { return .usage }
         let found = try await session.progress.show {
-            try await Verify.run(file: backup, at: proof.proof, meter: session.meter)
+            try await Verify.run(file: backup, with: keyring, at: proof.proof, meter: session.meter)
         }
         let report = FileReport(file: backup, rdb: Manifest.Snapshot(found))
         try session.result(report.text, report, verdict: report.text)
@@ -64,7 +77,7 @@ struct VerifyCommand: RunnableCommand {
 
     private static let tool = Manifest.Tool(name: "redoubt", version: redoubtVersion)
 
-    private func verifyAll(in from: String, _ session: Session) async throws -> ExitCode {
+    private func verifyAll(in from: String, by keyring: AgeKeyring, _ session: Session) async throws -> ExitCode {
         var request = VerifyRoundRequest(name: name, level: proof.proof, tool: Self.tool)
         request.bytesMax = round.bytesMax
         request.secondsMax = round.maxTime.map { Double($0.seconds) }
@@ -72,7 +85,7 @@ struct VerifyCommand: RunnableCommand {
         return try await store.withStore(at: from, session) { [request] store in
             let verify = VerifyRound(
                 request,
-                from: Catalog(store: store),
+                from: Catalog(store: store, keyring: keyring),
                 meter: session.meter,
                 logger: session.logger
             )
@@ -94,20 +107,30 @@ struct VerifyCommand: RunnableCommand {
         }
     }
 
-    private func verify(in from: String, _ session: Session) async throws -> ExitCode {
+    private func verify(in from: String, by keyring: AgeKeyring, _ session: Session) async throws -> ExitCode {
         let reference = try BackupReference(backup ?? "latest")
         let (manifest, findings, recordKey) = try await store.withStore(at: from, session) { store in
-            let catalog = Catalog(store: store)
+            let catalog = Catalog(store: store, keyring: keyring)
             let manifest = try await catalog.require(reference, name: name)
-            let verify = Verify(catalog, at: proof.proof, meter: session.meter, logger: session.logger)
+            let verify = Verify(
+                catalog,
+                at: proof.proof,
+                isStoredOnly: storedOnly,
+                meter: session.meter,
+                logger: session.logger
+            )
             let begun = Timestamp.now()
             let findings = try await session.progress.show { try await verify.run(manifest) }
-            let key = noRecord ? nil : await verify.keep(findings, of: manifest, begunAt: begun, by: Self.tool)
+            // What was not read is not proven, and nothing is on record of it.
+            let key =
+                noRecord || storedOnly ? nil : await verify.keep(findings, of: manifest, begunAt: begun, by: Self.tool)
             return (manifest, findings, key)
         }
         let report = SetReport(manifest, findings, recordKey: recordKey)
         let proven = findings.filter { $0.failure == nil }.count
-        let verdict = "\(manifest.name)/\(manifest.id): \(proven) of \(findings.count) members proven"
+        let verdict =
+            "\(manifest.name)/\(manifest.id): \(proven) of \(findings.count) members proven"
+            + (storedOnly ? " to be what was stored; what is in them was not read (--stored-only)" : "")
         try session.result(report.text, report, verdict: verdict)
         let failures = findings.compactMap(\.failure)
         // Bytes that are corrupt must not hide behind a store that did not answer.
@@ -154,7 +177,7 @@ private struct SetReport: Encodable {
         ])
         for member in members {
             table.append([
-                member.member, member.proven ? "proven" : "FAILED", Quantity.count(member.keys),
+                member.member, member.verdict, Quantity.count(member.keys),
                 Quantity.bytes(member.rawBytes), Quantity.seconds(member.seconds),
             ])
         }

@@ -143,6 +143,8 @@ struct VerifyRoundReport: Encodable {
 struct VerifiedMember: Encodable {
     let member: String
     let proven: Bool
+    /// Whether the object is the one that was stored.
+    let storedProven: Bool
     let seconds: Double
     let rawBytes: Int64
     let keys: UInt64
@@ -151,11 +153,14 @@ struct VerifiedMember: Encodable {
 
     init(_ finding: Verify.Finding) {
         member = finding.member.member
-        proven = finding.failure == nil
+        proven = finding.isProven
+        storedProven = finding.isStoredProven
         seconds = finding.seconds
         rawBytes = finding.member.rdb?.bytes ?? 0
         keys = finding.member.rdb?.keyCount ?? 0
         contentDigest = finding.contentDigest
         error = finding.failure.map { .init(code: $0.code.rawValue, message: $0.description) }
     }
+
+    var verdict: String { proven ? "proven" : storedProven ? "stored" : "FAILED" }
 }

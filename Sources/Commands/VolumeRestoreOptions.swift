@@ -58,6 +58,14 @@ struct VolumeRestoreOptions: ParsableArguments, Sendable {
     )
     var restoreClaim: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "Secret with the identity that opens the snapshot, mounted into the Jobs; its key is identity if not said.",
+            valueName: "name[/key]"
+        )
+    )
+    var identitySecret: String?
+
     @Option(help: ArgumentHelp("Service account of the Jobs; they get no token.", valueName: "name"))
     var restoreServiceAccount: String?
 
@@ -88,6 +96,7 @@ struct VolumeRestoreOptions: ParsableArguments, Sendable {
         }
         _ = try sources()
         _ = try claims()
+        _ = try secret()
     }
 
     /// What fits together, where a StatefulSet is restored.
@@ -133,6 +142,35 @@ struct VolumeRestoreOptions: ParsableArguments, Sendable {
         }
     }
 
+    private func secret() throws -> VolumeJob.SecretMount? {
+        guard let identitySecret else { return nil }
+        let parts = identitySecret.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        guard (1...2).contains(parts.count), parts.allSatisfy({ !$0.isEmpty && !$0.hasPrefix(".") }) else {
+            throw ValidationError("--identity-secret is NAME or NAME/KEY")
+        }
+        return VolumeJob.SecretMount(
+            secret: parts[0],
+            key: parts.count == 2 ? parts[1] : "identity",
+            folder: Self.identityFolder
+        )
+    }
+
+    private static let identityFolder = "/run/redoubt-identity"
+
+    /// What the Jobs are told of the keys that open the snapshot.
+    /// - Parameter isOwnKnown: whether they have the volumes of this pod.
+    /// - Throws: `.usage` for a file that they would not find.
+    func keyArguments(_ identity: IdentityOptions, isOwnKnown: Bool) throws -> [String] {
+        if let secret = try secret() { return ["--identity=\(secret.path)"] }
+        guard !identity.isEmpty, !isOwnKnown else { return identity.arguments }
+        throw Failure(
+            .usage,
+            "restore through volumes: the Jobs would not find \(identity.arguments.joined(separator: " "))",
+            hint: "From outside of the cluster, put the identity into a Secret of the namespace and name it with "
+                + "--identity-secret. In a pod with POD_NAME and POD_NAMESPACE, the Jobs have its volumes."
+        )
+    }
+
     /// What a pod of a Job is made of.
     /// - Parameter own: the container that we run in, if it is known.
     /// - Throws: `.usage` when no image is known.
@@ -148,6 +186,7 @@ struct VolumeRestoreOptions: ParsableArguments, Sendable {
         var program = VolumeJob.Program(image: image, arguments: [])
         program.environmentFrom = try sources()
         program.claims = try claims()
+        program.secrets = try secret().map { [$0] } ?? []
         program.serviceAccount = restoreServiceAccount
         program.user = owner.map { VolumeJob.User(user: Int64($0.user), group: Int64($0.group)) }
         program.mountsServerConfiguration = mountsConfiguration

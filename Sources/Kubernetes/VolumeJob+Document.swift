@@ -163,7 +163,7 @@ extension VolumeJob {
                 "name": .text("claim-\(index)"), "mountPath": .text(claim.path), "readOnly": .bool(true),
             ])
         }
-        return [.object(data)] + claims + otherVolumes.map(\.mount)
+        return [.object(data)] + claims + secretMounts + otherVolumes.map(\.mount)
     }
 
     private var volumes: [JSONValue] {
@@ -175,12 +175,33 @@ extension VolumeJob {
         let claims = program.claims.enumerated().map { claim("claim-\($0)", $1.claim) }
         var seen: Set<JSONValue> = []
         let others = otherVolumes.map(\.volume).filter { seen.insert($0).inserted }
-        return [claim(Self.dataVolume, volume.claim)] + claims + others
+        return [claim(Self.dataVolume, volume.claim)] + claims + secretVolumes + others
+    }
+
+    private var secretMounts: [JSONValue] {
+        program.secrets.enumerated().map { index, secret in
+            .object([
+                "name": .text("secret-\(index)"), "mountPath": .text(secret.folder), "readOnly": .bool(true),
+            ])
+        }
+    }
+
+    /// Readable by whoever the pod runs as, whether its set has a group for files or not; no other container has it.
+    private static let secretMode: Int64 = 0o444
+
+    private var secretVolumes: [JSONValue] {
+        program.secrets.enumerated().map { index, secret in
+            let item = JSONValue.object(["key": .text(secret.key), "path": .text(secret.key)])
+            let source: [String: JSONValue] = [
+                "secretName": .text(secret.secret), "items": .array([item]), "defaultMode": .integer(Self.secretMode),
+            ]
+            return .object(["name": .text("secret-\(index)"), "secret": .object(source)])
+        }
     }
 
     /// What is mounted beside the volume and the claims; at one path there can be one only.
     private var otherVolumes: [MountedVolume] {
-        var taken = Set(program.claims.map(\.path) + [volume.mount.path])
+        var taken = Set(program.claims.map(\.path) + program.secrets.map(\.folder) + [volume.mount.path])
         return (serverConfiguration + ownVolumes).filter { other in
             other.mount["mountPath"]?.string.map { taken.insert($0).inserted } ?? false
         }

@@ -27,6 +27,8 @@ package struct VolumeJob: Sendable {
         package var environmentFrom: [Source] = []
         /// Claims beside the volume, as `backups:/backups`.
         package var claims: [ClaimMount] = []
+        /// Single keys of Secrets, as files.
+        package var secrets: [SecretMount] = []
         package var serviceAccount: String?
         /// As whom it runs where the set does not say it.
         package var user: User?
@@ -63,6 +65,20 @@ package struct VolumeJob: Sendable {
         package init(claim: String, path: String) {
             self.claim = claim
             self.path = path
+        }
+    }
+
+    package struct SecretMount: Sendable, Hashable {
+        package let secret: String
+        package let key: String
+        package let folder: String
+        /// Where the file is.
+        package var path: String { "\(folder)/\(key)" }
+
+        package init(secret: String, key: String, folder: String) {
+            self.secret = secret
+            self.key = key
+            self.folder = folder
         }
     }
 

@@ -22,6 +22,7 @@ package struct BackupRequest: Sendable {
     package var members: [BackupMember]
     package var choice: Choice
     package var compression: CompressionChoice
+    package var encryption = EncryptionChoice.none
     /// How closely each snapshot is read before it is committed.
     package var proof: RDBLevel
     package var source: Manifest.Source
@@ -82,6 +83,11 @@ package struct BackupRequest: Sendable {
         self.leaseSeats = leaseSeats
         self.runID = runID
     }
+}
+
+extension BackupRequest {
+    /// What follows the name of a member: `.rdb.zst.age`.
+    var fileSuffix: String { ".rdb" + compression.fileSuffix + encryption.fileSuffix }
 }
 
 /// A server that may give a snapshot.

@@ -32,7 +32,7 @@ package struct Check: Sendable {
         /// What a bad finding means for the exit code.
         package let code: Failure.Code?
 
-        init(_ subject: String, _ item: String, _ verdict: Verdict, _ detail: String, hint: String? = nil) {
+        package init(_ subject: String, _ item: String, _ verdict: Verdict, _ detail: String, hint: String? = nil) {
             self.subject = subject
             self.item = item
             self.verdict = verdict

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Age
 import ByteStreams
 import Compression
 import Failures
@@ -67,12 +68,7 @@ extension SnapshotPipeline {
         return try decompressed(stored, format, bytesMax: bytesMax)
     }
 
-    /// The same for a file, by the suffix of its name. It has no manifest that could bound it; nothing of it is kept.
-    static func decompressed(_ stored: ByteStream, fileName: String) throws -> ByteStream {
-        try decompressed(stored, CompressionFormat(fileName: fileName), bytesMax: .max)
-    }
-
-    private static func decompressed(
+    fileprivate static func decompressed(
         _ stored: ByteStream,
         _ format: CompressionFormat,
         bytesMax: Int64
@@ -83,5 +79,29 @@ extension SnapshotPipeline {
             drain: { try decompressor.withLock { try $0.drain() } },
             finish: { try decompressor.withLock { try $0.finish() } }
         )
+    }
+}
+
+extension ByteStream {
+    /// Gives `body` the RDB that a file holds, by the suffixes of its name. It has no manifest that could bound it;
+    /// nothing of it is kept.
+    func withContent<Result>(
+        ofFile path: String,
+        with keyring: AgeKeyring,
+        _ body: (ByteStream) async throws -> Result
+    ) async throws -> Result {
+        let isEncrypted = path.hasSuffix(EncryptionChoice.fileSuffix)
+        let inner = isEncrypted ? String(path.dropLast(EncryptionChoice.fileSuffix.count)) : path
+        func decompressed(_ stored: ByteStream) throws -> ByteStream {
+            try SnapshotPipeline.decompressed(stored, CompressionFormat(fileName: inner), bytesMax: .max)
+        }
+        guard isEncrypted else {
+            return try await withOverlap(depth: SnapshotPipeline.chunksAhead) { try await body(try decompressed($0)) }
+        }
+        do {
+            return try await withDecrypted(by: keyring) { try await body(try decompressed($0)) }
+        } catch let failure as Failures.Failure where failure.code == .cannotDecrypt {
+            throw failure.during("read \(path)")
+        }
     }
 }

@@ -7,7 +7,8 @@ import ObjectStorage
 import RDB
 import Synchronization
 
-/// Copies backup sets from one store to another, unchanged: the same keys, the same bytes, the same manifest.
+/// Copies backup sets from one store to another, unchanged: the same keys, the same bytes, the same manifest. Or, where
+/// it is asked for, encrypted anew: then what is stored differs, and what is in it is the same.
 ///
 /// The promise: a set that the target lists restores. Every byte is proven on its way, the manifest comes last, and a
 /// set that is damaged in the source never becomes visible in the target.
@@ -16,6 +17,8 @@ package struct Copy: Sendable {
     let target: Catalog
     /// How closely each snapshot is read on its way; as closely as it was proven before when it is not said.
     let level: RDBLevel?
+    /// For whom the copies are encrypted; as they are in the source when it says nothing.
+    let encryption: EncryptionChoice
     let meter: ProgressMeter
     let logger: Logger
     private let runID: String
@@ -26,6 +29,7 @@ package struct Copy: Sendable {
         from source: Catalog,
         to target: Catalog,
         at level: RDBLevel?,
+        encrypting encryption: EncryptionChoice = .none,
         runID: String,
         timing: LeaseTiming = LeaseTiming(),
         meter: ProgressMeter,
@@ -34,6 +38,7 @@ package struct Copy: Sendable {
         self.source = source
         self.target = target
         self.level = level
+        self.encryption = encryption
         self.runID = runID
         self.timing = timing
         self.meter = meter
@@ -66,7 +71,7 @@ package struct Copy: Sendable {
         for entry in try await choice.entries(in: source, name: name) {
             do {
                 let set = try await StoredSet(entry, in: source)
-                let isThere = try await target.holds(set)
+                let isThere = try await target.holds(set, as: encryption)
                 planned.append(CopiedSet(entry, isThere ? .present : .wouldCopy))
             } catch let failure as Failure {
                 planned.append(CopiedSet(entry, .failed(failure)))
@@ -122,7 +127,7 @@ package struct Copy: Sendable {
         do {
             // The manifest as the source holds it: what is written at the end is these bytes.
             let set = try await StoredSet(entry, in: source)
-            if try await target.holds(set) {
+            if try await target.holds(set, as: encryption) {
                 logger.info("\(set.title) is there already")
                 return CopiedSet(entry, .present)
             }

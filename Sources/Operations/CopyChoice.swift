@@ -94,10 +94,10 @@ extension Catalog.Entry {
 }
 
 extension Catalog {
-    /// Whether the store holds the very same set.
+    /// Whether the store holds the very same set; where it is to be encrypted anew, the same but for its objects.
     /// - Throws: `.guardRefused` when it holds another one under that name and id; `.corruptManifest`, and
     ///   `.digestMismatch` when it lists the set and lacks a member of it.
-    func holds(_ set: StoredSet) async throws -> Bool {
+    func holds(_ set: StoredSet, as encryption: EncryptionChoice = .none) async throws -> Bool {
         let (name, id) = (set.manifest.name, set.manifest.id)
         let held: [UInt8]
         do {
@@ -106,16 +106,21 @@ extension Catalog {
         } catch let failure as Failure where [.noSuchObject, .noSuchStore].contains(failure.code) {
             return false
         }
-        guard held == set.bytes else {
-            _ = try await manifest(name: name, id: id)
+        let found = held == set.bytes ? set.manifest : try await manifest(name: name, id: id)
+        let isSame = encryption.isAsked ? found.isSame(as: set.manifest, encrypted: encryption) : held == set.bytes
+        guard isSame else {
+            let isOnlyForOthers = encryption.isAsked && found.withoutObjects == set.manifest.withoutObjects
             throw Failure(
                 .guardRefused,
-                "copy \(set.title) to \(store.location): it holds another backup of that name and id",
+                "copy \(set.title) to \(store.location): it holds "
+                    + (isOnlyForOthers
+                        ? "that backup already, encrypted for others or not at all"
+                        : "another backup of that name and id"),
                 hint: "Nothing is ever overwritten. Copy to another prefix, or look at both with `redoubt show`."
             )
         }
-        let objects = try await members(of: set.manifest)
-        for member in set.manifest.storedMembers {
+        let objects = try await members(of: found)
+        for member in found.storedMembers {
             guard let stored = member.stored, objects[stored.key]?.bytes == stored.bytes else {
                 throw Failure(
                     .digestMismatch,

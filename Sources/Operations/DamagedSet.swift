@@ -62,7 +62,8 @@ extension Failure.Code {
     /// Whether bytes that rest in a store are not what they were.
     var meansDamage: Bool {
         switch self {
-        case .corruptSnapshot, .truncated, .trailingBytes, .digestMismatch, .corruptCompression: true
+        case .corruptSnapshot, .truncated, .trailingBytes, .digestMismatch, .corruptCompression, .corruptEncryption:
+            true
         default: false
         }
     }

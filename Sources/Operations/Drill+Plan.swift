@@ -33,10 +33,11 @@ extension Drill {
     }
 
     /// What would be done, and whether it could be. Nothing is changed.
-    /// - Throws: `.noSuchBackup`; `.guardRefused` when the server could not load a snapshot, or when one that runs
-    ///   holds data; `.noSpace`, `.configuration`.
+    /// - Throws: `.noSuchBackup`, `.cannotDecrypt`; `.guardRefused` when the server could not load a snapshot, or when
+    ///   one that runs holds data; `.noSpace`, `.configuration`.
     package func plan(_ manifest: Manifest) async throws -> Plan {
         let members = try request.choice.members(of: manifest)
+        for member in members { try await catalog.requireOpenable(member) }
         switch request.target {
         case .program(let program):
             for member in members { try requireGo(member, of: manifest, for: try program.facts(), in: program.title) }

@@ -17,7 +17,7 @@ import RedisProtocol
 /// The digest of content is a sum over keys, so that nothing but the cut is needed for that.
 package struct Drill: Sendable {
     let request: DrillRequest
-    private let catalog: Catalog
+    let catalog: Catalog
     private let meter: ProgressMeter
     private let logger: Logger
 

@@ -61,7 +61,8 @@ extension Failure.Code {
     /// Whether it says that bytes or content are not what they should be.
     var isOfContent: Bool {
         switch self {
-        case .corruptSnapshot, .truncated, .trailingBytes, .digestMismatch, .corruptCompression: true
+        case .corruptSnapshot, .truncated, .trailingBytes, .digestMismatch, .corruptCompression, .corruptEncryption:
+            true
         default: false
         }
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Age
 import ByteStreams
 import Catalog
 import Failures
@@ -45,16 +46,17 @@ package struct Inspect: Sendable {
         self.meter = meter
     }
 
-    /// Inspects a file that is in no store: a plain RDB, or one compressed by its suffix.
-    /// - Throws: `.corruptSnapshot`, `.truncated`, `.trailingBytes`, `.corruptCompression`, `.inputOutput`.
-    package func run(file path: String) async throws -> Findings {
+    /// Inspects a file that is in no store: a plain RDB, or one compressed and encrypted by its suffixes.
+    /// - Throws: `.corruptSnapshot`, `.truncated`, `.trailingBytes`, `.corruptCompression`, `.corruptEncryption`,
+    ///   `.cannotDecrypt`, `.inputOutput`.
+    package func run(file path: String, with keyring: AgeKeyring = AgeKeyring()) async throws -> Findings {
         try await withSnapshotFile(path) { sizeBytes, chunks in
             let step = meter.begin("inspect \(path)", expectedBytes: sizeBytes)
             defer { step.end() }
             let counted = chunks.observed { step.advance(by: $0.count) }
             let prover = SnapshotProver(path, scanner: scanner(.deep))
-            try await counted.withOverlap(depth: SnapshotPipeline.chunksAhead) { stored in
-                try await prover.proving(try SnapshotPipeline.decompressed(stored, fileName: path)) { proven in
+            try await counted.withContent(ofFile: path, with: keyring) { raw in
+                try await prover.proving(raw) { proven in
                     for try await _ in proven {}
                 }
             }
@@ -71,6 +73,7 @@ package struct Inspect: Sendable {
             let replayed = try await SnapshotPipeline.replay(
                 stored,
                 of: member,
+                with: catalog.keyring,
                 by: scanner(member.provenLevel),
                 progress: step
             ) { raw in

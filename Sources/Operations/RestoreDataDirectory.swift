@@ -50,7 +50,8 @@ package struct RestoreDataDirectory: Sendable {
                 return .nothing(reason, contents)
             }
 
-            // Can the server that will start there load it, and what comes back of it?
+            // Can it be opened, and can the server that will start there load it, and what comes back of it?
+            try await catalog.requireOpenable(member)
             let plan = try await plan(manifest, member, contents, directory)
             if request.isDryRun { return .wouldRestore(manifest, member, plan) }
             try plan.requireGo("\(member.member) of \(manifest.name)/\(manifest.id) into \(request.path)")
@@ -78,7 +79,13 @@ package struct RestoreDataDirectory: Sendable {
             logger.info("restoring \(member.member) of \(manifest.name)/\(manifest.id) into \(request.path)")
             let replayed = try await DamagedSet.explaining(manifest, member, into: request.path, from: catalog) {
                 try await catalog.withStoredBytes(of: member) { stored in
-                    try await SnapshotPipeline.replay(stored, of: member, by: scanner, progress: step) { chunks in
+                    try await SnapshotPipeline.replay(
+                        stored,
+                        of: member,
+                        with: catalog.keyring,
+                        by: scanner,
+                        progress: step
+                    ) { chunks in
                         try await write(chunks, of: member, as: rewriting, by: scanner, to: staging)
                     }
                 }

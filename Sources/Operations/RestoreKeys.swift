@@ -121,7 +121,13 @@ package struct RestoreKeys: Sendable {
         let subject = "the snapshot of \(member.member)"
         try await catalog.withStoredBytes(of: member) { stored in
             let scanner = RDBScanner(level: request.proof ?? member.provenLevel)
-            _ = try await SnapshotPipeline.replay(stored, of: member, by: scanner, progress: step) { chunks in
+            _ = try await SnapshotPipeline.replay(
+                stored,
+                of: member,
+                with: catalog.keyring,
+                by: scanner,
+                progress: step
+            ) { chunks in
                 var extractor = RDBKeyExtractor(
                     valueBytesMax: request.valueBytesMax,
                     holdsValues: holdsValues,

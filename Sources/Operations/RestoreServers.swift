@@ -44,6 +44,7 @@ package struct RestoreServers: Sendable {
         if manifest.isPartial { logger.warning("\(manifest.name)/\(manifest.id) is partial: some members failed") }
 
         // Who are the servers, what do they hold, and can they load it? A refusal comes before anything is touched.
+        try await catalog.requireOpenable(member)
         let survey = try await TargetSurvey.take(of: request.servers)
         let rejoined = try await rejoinedPrimary()
         let plan = try RestoreServersPlan(manifest, member, survey, rejoined, for: request)

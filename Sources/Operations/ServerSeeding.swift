@@ -117,7 +117,13 @@ struct ServerSeeding: Sendable {
         let replica = try await listener.replica()
         try await catalog.withStoredBytes(of: member) { stored in
             let scanner = RDBScanner(level: level)
-            _ = try await SnapshotPipeline.replay(stored, of: member, by: scanner, progress: progress) { chunks in
+            _ = try await SnapshotPipeline.replay(
+                stored,
+                of: member,
+                with: catalog.keyring,
+                by: scanner,
+                progress: progress
+            ) { chunks in
                 let sent: @Sendable () -> Void = { sentAt.withLock { $0 = clock.now } }
                 guard let rewriting = plan.rewriting else {
                     return try await replica.load(chunks, as: header, bytes: snapshot.bytes, sent: sent)

@@ -12,14 +12,14 @@ import Synchronization
 /// Until then no reader sees anything of the set. When the run dies, or a store is away, the members that are there
 /// stay for the next run, which proves them and sends only the others.
 struct SetCopy: Sendable {
-    private let original: StoredSet
-    private let copy: Copy
+    let original: StoredSet
+    let copy: Copy
     private let lease: HeldLease
     private let writer: SetWriter
 
-    private var manifest: Manifest { original.manifest }
-    private var source: Catalog { copy.source }
-    private var target: Catalog { copy.target }
+    var manifest: Manifest { original.manifest }
+    var source: Catalog { copy.source }
+    var target: Catalog { copy.target }
 
     init(_ set: StoredSet, _ copy: Copy, under lease: HeldLease) {
         original = set
@@ -38,11 +38,16 @@ struct SetCopy: Sendable {
     func run() async throws -> CopiedSet.Amount {
         var amount = CopiedSet.Amount()
         var visible: [ObjectKey] = []
+        var manifest = manifest
         do {
             let held = try await target.members(of: manifest)
-            for member in manifest.storedMembers {
+            for (index, member) in manifest.members.enumerated() {
                 guard let stored = member.stored, let key = ObjectKey(parsing: stored.key) else { continue }
-                if let object = held[stored.key], try await isProven(object, member) {
+                if copy.encryption.isAsked {
+                    let new = try await encryptAnew(member, stored, beside: held, &visible)
+                    manifest.members[index].stored = new
+                    amount.sentBytes += new.bytes
+                } else if let object = held[stored.key], try await isProven(object, member) {
                     visible.append(key)
                     amount.reusedMembers += 1
                     amount.reusedBytes += stored.bytes
@@ -52,14 +57,26 @@ struct SetCopy: Sendable {
                     amount.sentBytes += stored.bytes
                 }
             }
-            let signature = try await source.signature(
-                name: manifest.name,
-                id: manifest.id,
-                manifest: original.bytes
-            )
-            guard try await writer.conclude(manifest, as: original.bytes, signature: signature, under: [lease]) else {
+            var bytes: [UInt8]?
+            var signature: [UInt8]?
+            if copy.encryption.isAsked {
+                // Other objects, another manifest: it stands in the history of its own store.
+                manifest.previous = try await target.newestLink(
+                    of: manifest.name,
+                    before: manifest.id,
+                    logger: copy.logger
+                )
+            } else {
+                bytes = original.bytes
+                signature = try await source.signature(
+                    name: manifest.name,
+                    id: manifest.id,
+                    manifest: original.bytes
+                )
+            }
+            guard try await writer.conclude(manifest, as: bytes, signature: signature, under: [lease]) else {
                 // The answer to an earlier attempt was lost, or somebody else wrote one.
-                guard try await target.holds(original) else {
+                guard try await target.holds(original, as: copy.encryption) else {
                     throw Failure(.storeUnavailable, "copy \(original.title): its manifest came and went")
                 }
                 return amount
@@ -71,13 +88,32 @@ struct SetCopy: Sendable {
         return amount
     }
 
+    /// Makes a member visible that is encrypted for others than in the source.
+    /// - Returns: what is stored of it.
+    private func encryptAnew(
+        _ member: Manifest.Member,
+        _ stored: Manifest.Stored,
+        beside held: [String: StoredObject],
+        _ visible: inout [ObjectKey]
+    ) async throws -> Manifest.Stored {
+        let key = try encryptedKey(of: stored)
+        // What a dead run left under that key is encrypted with a key that nobody has here.
+        if held[key.description] != nil {
+            try await lease.confirm()
+            try await target.store.remove(key)
+        }
+        let (staged, new) = try await stageEncrypted(member, stored, under: key)
+        try await commit(staged, new, &visible)
+        return new
+    }
+
     /// Whether a member that a dead run left in the target is what the manifest says; removes it if it is not.
     private func isProven(_ object: StoredObject, _ member: Manifest.Member) async throws -> Bool {
         if object.bytes == member.stored?.bytes {
             let step = copy.meter.begin("prove \(title(member)) in the target", expectedBytes: member.rdb?.bytes)
             defer { step.end() }
             do {
-                _ = try await target.proven(member, by: scanner(member), progress: step)
+                try await target.withStoredBytes(of: member) { try await prove($0, of: member, step) }
                 copy.logger.info("\(object.key) is there from an earlier run, and proven")
                 return true
             } catch let failure as Failure where failure.code.meansDamage {
@@ -105,9 +141,7 @@ struct SetCopy: Sendable {
                     let object = try await store.stage(key, estimatedBytes: stored.bytes, from: mine)
                     staged.withLock { $0 = object }
                 } reading: { twin in
-                    _ = try await SnapshotPipeline.replay(twin, of: member, by: scanner(member), progress: step) {
-                        for try await _ in $0 {}
-                    }
+                    try await prove(twin, of: member, step)
                 }
             }
             // The second stream ends when the store has taken everything.
@@ -118,6 +152,25 @@ struct SetCopy: Sendable {
         } catch {
             await staged.withLock(\.self)?.discard()
             throw error
+        }
+    }
+
+    /// Proves what is stored of a member: all of it, or where no key opens it, that it is what was stored.
+    private func prove(_ stored: ByteStream, of member: Manifest.Member, _ step: ProgressMeter.Step) async throws {
+        guard let object = member.stored, source.keyring.canOpen(object) else {
+            try await SnapshotPipeline.requireSound(stored, of: member, progress: step)
+            copy.logger.info("\(title(member)): encrypted, and proven to be what was stored")
+            return
+        }
+        let scanner = scanner(member)
+        _ = try await SnapshotPipeline.replay(
+            stored,
+            of: member,
+            with: source.keyring,
+            by: scanner,
+            progress: step
+        ) {
+            for try await _ in $0 {}
         }
     }
 
@@ -160,7 +213,8 @@ struct SetCopy: Sendable {
         guard !visible.isEmpty else { return failure }
         let count = "\(visible.count) of \(manifest.storedMembers.count) members"
         let message = "copy \(original.title): \(count) are in \(target.store.location), and no backup is listed yet"
-        return Failure(failure.code, message, cause: failure, hint: "The next copy of it goes on from there.")
+        let next = copy.encryption.isAsked ? "begins anew: it is encrypted with new keys" : "goes on from there"
+        return Failure(failure.code, message, cause: failure, hint: "The next copy of it \(next).")
     }
 
     /// A set that was removed while it was read is not a damaged one.
@@ -179,9 +233,9 @@ struct SetCopy: Sendable {
         )
     }
 
-    private func scanner(_ member: Manifest.Member) -> RDBScanner {
+    func scanner(_ member: Manifest.Member) -> RDBScanner {
         RDBScanner(level: copy.level ?? member.provenLevel)
     }
 
-    private func title(_ member: Manifest.Member) -> String { "\(member.member) of \(original.title)" }
+    func title(_ member: Manifest.Member) -> String { "\(member.member) of \(original.title)" }
 }

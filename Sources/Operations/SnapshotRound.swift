@@ -142,10 +142,11 @@ struct SnapshotRound: Sendable {
                 of: "the snapshot of \(name)",
                 at: request.proof,
                 with: request.compression,
+                request.encryption,
                 progress: step
             ) { chunks in
                 try await writers.stage(
-                    .init(member: name, suffix: ".rdb" + request.compression.fileSuffix, estimatedBytes: expected),
+                    .init(member: name, suffix: request.fileSuffix, estimatedBytes: expected),
                     from: chunks
                 )
             }
@@ -157,7 +158,9 @@ struct SnapshotRound: Sendable {
                 key: recorded.staged.key.description,
                 bytes: recorded.staged.bytes,
                 sha256: recorded.storedSHA256,
-                compression: request.compression.name
+                compression: request.compression.name,
+                encryption: request.encryption.name,
+                recipients: request.encryption.recipients
             )
             let seconds = (ContinuousClock.now - begun) / .seconds(1)
             member.seconds = .init(save: snapshot.saveSeconds.inMilliseconds, stream: seconds.inMilliseconds)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Age
 import ByteStreams
 import Catalog
 import Failures
@@ -12,13 +13,23 @@ import RDB
 package struct Verify: Sendable {
     private let catalog: Catalog
     private let level: RDBLevel
+    private let isStoredOnly: Bool
     private let meter: ProgressMeter
     private let logger: Logger
 
-    /// - Parameter level: how closely each snapshot is read.
-    package init(_ catalog: Catalog, at level: RDBLevel = .deep, meter: ProgressMeter, logger: Logger) {
+    /// - Parameters:
+    ///   - level: how closely each snapshot is read.
+    ///   - isStoredOnly: whether only the stored bytes are proven, by their SHA-256: what can be done without a key.
+    package init(
+        _ catalog: Catalog,
+        at level: RDBLevel = .deep,
+        isStoredOnly: Bool = false,
+        meter: ProgressMeter,
+        logger: Logger
+    ) {
         self.catalog = catalog
         self.level = level
+        self.isStoredOnly = isStoredOnly
         self.meter = meter
         self.logger = logger
     }
@@ -28,7 +39,11 @@ package struct Verify: Sendable {
         package let member: Manifest.Member
         /// What the dataset says, where it was read at level content.
         package let contentDigest: String?
-        /// `nil` when the member is proven.
+        /// Whether the object that is stored is the one that was written.
+        package let isStoredProven: Bool
+        /// Whether all of the snapshot was read, and is what the manifest says.
+        package let isProven: Bool
+        /// `nil` when the member is proven as far as was asked for.
         package let failure: Failure?
         /// How long reading took, in seconds.
         package let seconds: Double
@@ -58,9 +73,16 @@ package struct Verify: Sendable {
             let begun = ContinuousClock.now
             var failure: Failure?
             var proof: SnapshotProof?
+            var isStoredProven = false
             do {
-                proof = try await verify(member)
-                logger.info("\(member.member): proven")
+                proof = isStoredOnly ? nil : try await verify(member)
+                if isStoredOnly { try await verifyStored(member) }
+                isStoredProven = true
+                logger.info("\(member.member): \(isStoredOnly ? "the stored bytes are proven" : "proven")")
+            } catch let lack as Failure where lack.code == .cannotDecrypt {
+                failure = try await verifyStored(member, lacking: lack)
+                isStoredProven = failure?.code == .cannotDecrypt
+                logger.error("\(member.member): \(failure?.description ?? "")")
             } catch {
                 try Task.checkCancellation()
                 failure = Failure(wrapping: error, attempting: "verify \(member.member)")
@@ -71,6 +93,8 @@ package struct Verify: Sendable {
                 Finding(
                     member: member,
                     contentDigest: proof?.summary.content?.description,
+                    isStoredProven: isStoredProven,
+                    isProven: failure == nil && !isStoredOnly,
                     failure: failure,
                     seconds: seconds
                 )
@@ -134,10 +158,36 @@ package struct Verify: Sendable {
         }
     }
 
-    /// Verifies a file that is in no store: a plain RDB, or one compressed by its suffix.
-    /// - Throws: `.corruptSnapshot`, `.truncated`, `.trailingBytes`, `.corruptCompression`, `.inputOutput`.
+    private func verifyStored(_ member: Manifest.Member) async throws {
+        let step = meter.begin("verify \(member.member)", expectedBytes: member.stored?.bytes)
+        defer { step.end() }
+        try await catalog.requireSound(member, progress: step)
+    }
+
+    /// What cannot be opened is proven as far as it can be.
+    /// - Returns: what is to be said: that it is damaged, or that its content is not proven.
+    /// - Throws: only when the run is cancelled.
+    private func verifyStored(_ member: Manifest.Member, lacking lack: Failure) async throws -> Failure {
+        do {
+            try await verifyStored(member)
+        } catch {
+            try Task.checkCancellation()
+            return Failure(wrapping: error, attempting: "verify \(member.member)")
+        }
+        return Failure(
+            .cannotDecrypt,
+            "verify \(member.member): the object is the one that was stored, and its content is not proven",
+            cause: lack,
+            hint: (lack.hint.map { $0 + " " } ?? "") + "--stored-only says that no more is wanted."
+        )
+    }
+
+    /// Verifies a file that is in no store: a plain RDB, or one compressed and encrypted by its suffixes.
+    /// - Throws: `.corruptSnapshot`, `.truncated`, `.trailingBytes`, `.corruptCompression`, `.corruptEncryption`,
+    ///   `.cannotDecrypt`, `.inputOutput`.
     package static func run(
         file path: String,
+        with keyring: AgeKeyring = AgeKeyring(),
         at level: RDBLevel = .deep,
         meter: ProgressMeter
     ) async throws -> SnapshotProof {
@@ -146,8 +196,7 @@ package struct Verify: Sendable {
             defer { step.end() }
             let counted = chunks.observed { step.advance(by: $0.count) }
             let prover = SnapshotProver(path, level: level)
-            try await counted.withOverlap(depth: SnapshotPipeline.chunksAhead) { stored in
-                let raw = try SnapshotPipeline.decompressed(stored, fileName: path)
+            try await counted.withContent(ofFile: path, with: keyring) { raw in
                 try await prover.proving(raw) { proven in
                     for try await _ in proven {}
                 }
@@ -167,7 +216,8 @@ extension Catalog {
         progress: ProgressMeter.Step
     ) async throws -> SnapshotProof? {
         try await withStoredBytes(of: member) { stored in
-            try await SnapshotPipeline.replay(stored, of: member, by: scanner, progress: progress) { chunks in
+            try await SnapshotPipeline.replay(stored, of: member, with: keyring, by: scanner, progress: progress) {
+                chunks in
                 for try await _ in chunks {}
             }.prover.proof
         }

@@ -25,7 +25,7 @@ struct VolumeRestorePlanner: Sendable {
                 hint: "Restore each shard by itself: `redoubt restore --data-dir --member`."
             )
         }
-        let member = try MemberChoice(manifest).member(named: request.member)
+        let member = try await openableMember(of: manifest)
 
         // Into which volumes, and how many pods are to come back?
         let blueprint = try await client.blueprint(request.statefulSet, namespace: request.namespace)
@@ -83,6 +83,21 @@ struct VolumeRestorePlanner: Sendable {
             remarks: remarks(manifest, servers, counts, blueprint),
             arguments: arguments(backup, member, directory, requestID) + files + versionArguments(target)
         )
+    }
+
+    /// The member that is meant, if the Jobs can open its snapshot, as far as that can be found out from here.
+    private func openableMember(of manifest: Manifest) async throws -> Manifest.Member {
+        let member = try MemberChoice(manifest).member(named: request.member)
+        guard member.stored?.encryption != nil else { return member }
+        guard request.passesKeys else {
+            throw Failure(
+                .cannotDecrypt,
+                "restore \(member.subject) through volumes: it is encrypted, and the Jobs would have no identity",
+                hint: "Put the identity into a Secret of the namespace, and name it with --identity-secret NAME/KEY."
+            )
+        }
+        if !catalog.keyring.isEmpty { try await catalog.requireOpenable(member) }
+        return member
     }
 
     // MARK: Kubernetes

@@ -36,6 +36,8 @@ package struct VolumeRestoreRequest: Sendable {
     package var storeArguments: [String] = []
     /// What else is passed on to them as it was said.
     package var passedArguments: [String] = []
+    /// Whether they open snapshots that are encrypted.
+    package var passesKeys = false
     /// Whether those arguments say how the server's files are called.
     package var namesFiles = false
     package var waits = Waits()

@@ -32,6 +32,8 @@ struct VolumeRestoreRig: Sendable {
     let jobArguments = Shared<[[String]]>([])
     /// Every Job that was made.
     let jobsMade = Shared<[TestJSON]>([])
+    /// Arguments of a Job that name what is mounted into its pod, and what they are here.
+    let mounted = Shared<[String: String]>([:])
     /// What went wrong in the controllers.
     let folder: URL
 
@@ -143,14 +145,14 @@ struct VolumeRestoreRig: Sendable {
     }
 
     /// Writes data, and takes a backup of it; gives the digest of the data.
-    func backUp() async throws -> DatasetDigest {
+    func backUp(_ more: String...) async throws -> DatasetDigest {
         try await Dataset.small.load(into: pods[0])
         try await pods[0].waitUntilSynchronized(Array(pods.dropFirst()))
         let outcome = try await Redoubt.run(
             [
                 "backup", "--statefulset", "redis", "--kubeconfig", kubeconfig, "--to", store.url, "--port", "\(port)",
                 "--no-events",
-            ]
+            ] + more
         )
         try #require(outcome.code == 0, "\(outcome.errors)")
         return try await DatasetDigest(of: pods[0])
@@ -271,7 +273,7 @@ struct VolumeRestoreRig: Sendable {
         jobArguments.change { $0.append(said) }
         let words = folder.appendingPathComponent("words-\(pod)")
         try Data().write(to: words)
-        let arguments = said.map { word in
+        let arguments = said.map { mounted.value[$0] ?? $0 }.map { word in
             (word == "--data-dir=/data" ? "--data-dir=\(pods[ordinal].folder.path)" : word).replacing("$$(", with: "$(")
         }
         let outcome = try await Redoubt.run(arguments + ["--termination-log", words.path])
