@@ -78,7 +78,8 @@ struct JobsTests {
     @Test func everyFolderIsWhatKubernetesAndTheProgramUnderstand() async throws {
         let folders: [String: Folder] = try await Self.oracle(Self.jobs.path)
         let known = [
-            "all together", "app", "backup", "components/azure", "components/dns", "components/gke",
+            "all together", "app", "backup", "components/azure", "components/dns", "components/encryption",
+            "components/gke",
             "components/irsa", "components/pod-identity", "components/s3", "components/second-store",
             "components/spool", "components/tls", "components/volume-source", "copy", "drill", "indexed",
             "monitoring", "monitoring/operator", "prune", "redis", "restore", "restore-cluster", "restore-running",
@@ -102,6 +103,18 @@ struct JobsTests {
             #expect(folders[name]?.args.count == 1, "\(name)")
         }
         #expect(folders["components/volume-source"]?.args.count == 3)
+        Self.expectTheKeys(in: folders["components/encryption"])
+    }
+
+    /// Who writes has the public half alone, and whoever reads has the identity.
+    private static func expectTheKeys(in folder: Folder?) {
+        let args = folder?.args ?? []
+        #expect(args.count == 8)
+        for words in args {
+            let isBackup = words.first == "backup"
+            #expect(words.contains("--recipients-file=/recipients/recipients") == isBackup, "\(words)")
+            #expect(words.contains("--identity=/identity/identity") == !isBackup, "\(words)")
+        }
     }
 
     /// Each purpose has its own rights, and those that need none have none.

@@ -41,12 +41,15 @@ COMPONENTS = {
     "volume-source": ["store", "backup"],
     "spool": ["store", "backup", "indexed"],
     "second-store": ["store", "backup"],
+    "encryption": [
+        "redis", "backup", "indexed", "verify", "drill", "restore", "restore-running", "restore-set",
+    ],
 }
 COMPONENTS["azure"] = COMPONENTS["s3"]
 COMPONENTS["irsa"] = COMPONENTS["pod-identity"] = [each for each in COMPONENTS["s3"] if each != "app"]
 # What a component needs below it.
 BELOW = {"irsa": ["s3"], "pod-identity": ["s3"]}
-TOGETHER = [["dns", "tls", "s3"], ["volume-source", "s3"], ["second-store", "spool"], ["s3", "spool"],
+TOGETHER = [["dns", "tls", "s3"], ["encryption", "s3", "spool"], ["volume-source", "s3"], ["second-store", "spool"], ["s3", "spool"],
             ["dns", "tls", "gke"]]
 
 # What the webhook of Workload Identity looks for on a ServiceAccount and on a pod.
@@ -465,7 +468,7 @@ def report(documents, elsewhere):
 
 
 def made_elsewhere(jobs, outputs):
-    """What other folders bring, what the StatefulSets make, and the Secrets that the README tells the user to make."""
+    """What other folders bring, what the StatefulSets make, and what the README tells the user to make by hand."""
     found = {"ConfigMap": {}, "PersistentVolumeClaim": {}, "Secret": {}}
     for document in (each for documents in outputs for each in documents):
         name = document["metadata"]["name"]
@@ -476,9 +479,10 @@ def made_elsewhere(jobs, outputs):
                 for ordinal in range(document["spec"]["replicas"]):
                     found["PersistentVolumeClaim"][f"{template['metadata']['name']}-{name}-{ordinal}"] = set()
     text = re.sub(r"\\\n\s*", " ", (jobs / "README.md").read_text())
-    for name, rest in re.findall(r"kubectl create secret generic ([a-z0-9-]+)(.*)", text):
+    for what, name, rest in re.findall(r"kubectl create (secret generic|configmap) ([a-z0-9-]+)(.*)", text):
         keys = set(re.findall(r"--from-(?:literal|file)=([A-Za-z0-9_.-]+)", rest))
-        found["Secret"][name] = found["Secret"].get(name, set()) | keys
+        made = found["ConfigMap" if what == "configmap" else "Secret"]
+        made[name] = made.get(name, set()) | keys
     return found
 
 
