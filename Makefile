@@ -20,8 +20,8 @@ SOURCES := Package.swift Sources Tests
 # What a build needs, and what the tests run beside it (the rest of that is in Tests/requirements.txt).
 BUILD_PACKAGES := ca-certificates git g++ libc6-dev binutils pkg-config libcurl4-openssl-dev libzstd-dev zlib1g-dev
 DEMO_PACKAGES := redis-server redis-tools
-TEST_PACKAGES := $(DEMO_PACKAGES) age gzip libnss-wrapper openssh-client openssh-server openssl python3 python3-venv strace \
-	tzdata zstd
+TEST_PACKAGES := $(DEMO_PACKAGES) age gzip libnss-wrapper openssh-client openssh-server openssl prometheus \
+	prometheus-pushgateway python3 python3-venv strace tzdata zstd
 
 help:
 	@echo 'make demo    build redoubt, and back up and restore a Redis before your eyes'
@@ -149,6 +149,8 @@ install = set -eu; missing=''; \
 		$$apt update; \
 		$$apt install --yes --no-install-recommends $$missing >/dev/null; \
 	}; \
-	case "$$missing" in *redis-server*) \
-		if [ -d /run/systemd/system ]; then $$as_root systemctl disable --quiet redis-server; fi;; \
-	esac
+	for service in redis-server prometheus prometheus-pushgateway; do \
+		case " $$missing " in *" $$service "*) \
+			if [ -d /run/systemd/system ]; then $$as_root systemctl disable --quiet $$service; fi;; \
+		esac; \
+	done

@@ -125,6 +125,9 @@ let package = Package(
             ["Failures", "ByteStreams", "HTTPTransport", "Programs", logging, nioPosix, systemPackage, yams]
         ),
 
+        // What watchers are told of a run.
+        module("Telemetry", ["Failures", "HTTPTransport", crypto, systemPackage]),
+
         // Level 4: what a backup set is.
         module("Catalog", ["Failures", "Age", "ByteStreams", "ObjectStorage", "RDB", crypto, logging]),
 
@@ -142,7 +145,8 @@ let package = Package(
             "Commands",
             [
                 "Failures", "Age", "ByteStreams", "RedisProtocol", "RDB", "Compression", "ObjectStorage",
-                "RedisClient", "DataDirectory", "Kubernetes", "Catalog", "Operations", argumentParser, logging,
+                "RedisClient", "DataDirectory", "HTTPTransport", "Kubernetes", "Catalog", "Operations", "Telemetry",
+                argumentParser, logging,
                 systemPackage,
             ]
         ),
@@ -198,6 +202,7 @@ let package = Package(
                 "RedisProtocol", "Failures", "TestParts", logging,
             ]
         ),
+        tests("TelemetryTests", ["Telemetry", "Failures", "HTTPTransport", "TestParts"]),
         tests("CommandsTests", ["Catalog", "Commands", "Failures", "TestParts", argumentParser]),
         tests("EndToEndTests", ["TestParts"]),
     ] + fuzzing + benches

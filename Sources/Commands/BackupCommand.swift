@@ -15,7 +15,7 @@ enum SnapshotMethod: String, Sendable, CaseIterable, ExpressibleByArgument {
     case volume
 }
 
-struct BackupCommand: RunnableCommand {
+struct BackupCommand: MonitoredCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup",
         abstract: "Take a backup set: a proven snapshot of every member.",
@@ -75,7 +75,11 @@ struct BackupCommand: RunnableCommand {
     @OptionGroup(title: "Servers") var servers: ServerOptions
     @OptionGroup(title: "Store") var store: StoreOptions
     @OptionGroup(title: "Spool") var spool: SpoolOptions
+    @OptionGroup(title: "Monitoring") var monitoring: MonitoringOptions
     @OptionGroup(title: "Output") var outputs: OutputOptions
+
+    var watchedSubject: WatchedSubject { .init(name, orElse: .unknown) }
+    var tellsItsBeginning: Bool { part.shardCount == nil }
 
     func validate() throws {
         if to.isEmpty {
@@ -122,6 +126,7 @@ struct BackupCommand: RunnableCommand {
             try await telling.telling(of: found, session) {
                 var request = request(found, compression, session)
                 request.encryption = encryption
+                RunFacts.note { [name = request.name] in $0.subjects[name] = RunFacts.Subject() }
                 request.leaseSeats = await telling.leaseSeats(found, session)
                 request.signingKey = signingKey
                 return try await store.withStores(at: to, session) { [request] stores in
@@ -169,6 +174,7 @@ struct BackupCommand: RunnableCommand {
     ) async throws -> RunVerdict {
         let backup = Backup(request, into: destinations, meter: session.meter, logger: session.logger)
         let outcome = try await session.progress.show { try await backup.run() }
+        RunFacts.note { $0.backedUp(outcome.manifest, isWhole: !outcome.isPartial) }
         let text = BackupText(outcome)
         try session.result(text.text, BackupDocument(outcome), verdict: text.verdict)
         return RunVerdict(code: outcome.isPartial ? .partial : .done, committed: text.verdict)
@@ -190,6 +196,8 @@ struct BackupCommand: RunnableCommand {
             logger: session.logger
         )
         let outcome = try await session.progress.show { try await backup.run() }
+        // Only the pod that makes the set exist speaks of it.
+        RunFacts.note { $0.isPart = !outcome.isCommitter }
         let text = PartText(outcome, part, of: request.name)
         try session.result(text.text, text.document, verdict: text.verdict)
         return RunVerdict(

@@ -39,7 +39,8 @@ package enum CommandReference {
         | 3 | partial: some members failed, the rest is committed | look at the manifest |
         | 4 | verification failed, corrupt bytes | no |
         | 5 | transient: unreachable, time-out, 5xx | yes |
-        | 6 | the source is not fit to be backed up: link down, loading, lag, its save failed | later |
+        | 6 | the source is not fit to be backed up: link down, loading, lag, its save failed; `status`: the backups \
+        are older, smaller or less proven than was asked for | later |
         | 7 | permanent: configuration, permission, TLS, no space | no |
         | 8 | a guard refused; the message names the flag that overrides it | no |
         | 10 | no such backup or store | no |

@@ -32,6 +32,9 @@ package enum Console {
     /// Whether a person watches standard error.
     package static var errorsGoToTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 
+    /// Whether a person reads the result.
+    package static var resultsGoToTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+
     /// - Returns: why not all of it could be written.
     private static func send(_ text: String, to descriptor: FileDescriptor) -> Errno? {
         var bytes = Array(text.utf8)[...]

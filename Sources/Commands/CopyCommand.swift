@@ -6,7 +6,7 @@ import Failures
 import ObjectStorage
 import Operations
 
-struct CopyCommand: RunnableCommand {
+struct CopyCommand: MonitoredCommand {
     static let configuration = CommandConfiguration(
         commandName: "copy",
         abstract: "Copy backups to a second store, unchanged or encrypted anew, and prove every byte on its way.",
@@ -62,7 +62,11 @@ struct CopyCommand: RunnableCommand {
     @OptionGroup(title: "Encryption of the copies") var recipients: RecipientOptions
     @OptionGroup(title: "Encryption of the source") var identity: IdentityOptions
     @OptionGroup(title: "Store") var store: StoreOptions
+    @OptionGroup(title: "Monitoring") var monitoring: MonitoringOptions
     @OptionGroup(title: "Output") var outputs: OutputOptions
+
+    var watchedSubject: WatchedSubject { .init(name, orElse: all || since != nil ? .all : .unknown) }
+    var isRehearsal: Bool { dryRun }
 
     func validate() throws {
         if [backup != nil, all, since != nil].filter(\.self).count > 1 {
@@ -100,6 +104,7 @@ struct CopyCommand: RunnableCommand {
             }
         }
         let report = CopyReport(sets, from: "\(source)", to: "\(target)", isDryRun: dryRun)
+        RunFacts.note { $0.copied(report) }
         try session.result(report.text, report, verdict: report.verdict)
         return try report.ending(sets)
     }

@@ -8,7 +8,7 @@ import Operations
 import RedisClient
 import RedisProtocol
 
-struct DrillCommand: RunnableCommand {
+struct DrillCommand: MonitoredCommand {
     static let configuration = CommandConfiguration(
         commandName: "drill",
         abstract: "Restore a backup into a throw-away server, prove its content, and time it.",
@@ -28,7 +28,11 @@ struct DrillCommand: RunnableCommand {
     @OptionGroup(title: "How it reaches this program") var route: SeedRouteOptions
     @OptionGroup(title: "Encryption") var identity: IdentityOptions
     @OptionGroup(title: "Store") var source: SourceStoreOptions
+    @OptionGroup(title: "Monitoring") var monitoring: MonitoringOptions
     @OptionGroup(title: "Output") var outputs: OutputOptions
+
+    var watchedSubject: WatchedSubject { .init(source.name, orElse: .unknown) }
+    var isRehearsal: Bool { drill.dryRun }
 
     func validate() throws {
         guard servers.set.statefulset == nil, servers.endpoint.count <= 1 else {
@@ -51,6 +55,7 @@ struct DrillCommand: RunnableCommand {
             let drilling = Drill(request, from: catalog, meter: session.meter, logger: session.logger)
             if drill.dryRun { return try session.tell(try await drilling.plan(manifest)) }
             let outcome = try await session.progress.show { try await drilling.run(manifest) }
+            RunFacts.note { $0.drilled(outcome.record) }
             if let report { try await report.write(outcome.record, from: catalog, session.logger) }
             let document = DrillDocument(record: outcome.record, recordKey: outcome.recordKey, report: drill.report)
             try session.result(DrillText(document).text, document, verdict: DrillText(document).verdict)

@@ -37,9 +37,9 @@ struct RootCommand: ParsableCommand {
             """,
         version: "redoubt \(redoubtVersion)",
         subcommands: [
-            BackupCommand.self, ListCommand.self, ShowCommand.self, VerifyCommand.self, RestoreCommand.self,
-            DrillCommand.self, CopyCommand.self, PruneCommand.self, PinCommand.self, UnpinCommand.self,
-            InspectCommand.self, CheckCommand.self,
+            BackupCommand.self, ListCommand.self, ShowCommand.self, StatusCommand.self, VerifyCommand.self,
+            RestoreCommand.self, DrillCommand.self, CopyCommand.self, PruneCommand.self, PinCommand.self,
+            UnpinCommand.self, InspectCommand.self, CheckCommand.self,
         ]
     )
 }
@@ -87,10 +87,12 @@ package enum Entry {
 
     private static func run(_ command: any RunnableCommand) async -> Int32 {
         let asJSON = command.outputs.output == .json
+        let watch = RunWatch(command)
         var code: Int32
         var ending: Failure?
         do {
-            code = try await SignalWatch.run { try await command.execute() }.rawValue
+            code = try await SignalWatch.run { try await RunWatch.beside(watch) { try await command.execute() } }
+                .rawValue
         } catch let interrupted as SignalWatch.Interrupted {
             let failure = Failure(
                 .interrupted,
@@ -106,6 +108,7 @@ package enum Entry {
         }
         let name = type(of: command).configuration.commandName ?? ""
         TerminationMessage(command: name, exitCode: code, failure: ending).write(to: command.outputs.terminationLog)
+        await watch?.ended(code, ending)
         return code
     }
 

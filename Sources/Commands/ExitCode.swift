@@ -30,7 +30,7 @@ package enum ExitCode: Int32, Sendable, CaseIterable {
         case .usage:
             self = .usage
         case .replicaLinkDown, .replicaLagging, .memberLoading, .memberChanged, .saveFailed, .snapshotNotFresh,
-            .noFitMember:
+            .noFitMember, .backupUnfit:
             self = .sourceUnfit
         case .corruptSnapshot, .truncated, .trailingBytes, .digestMismatch, .corruptCompression, .corruptEncryption,
             .corruptManifest:

@@ -110,6 +110,7 @@ struct StoreWayOptions: ParsableArguments, Sendable {
     func tellRetries(_ session: Session) {
         let count = session.traffic.retries.takenSinceTold()
         guard count > 0 else { return }
+        RunFacts.note { $0.storeRetries += count }
         session.logger.info("requests to the store were sent again", metadata: ["retries": "\(count)"])
     }
 

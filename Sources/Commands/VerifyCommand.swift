@@ -6,7 +6,7 @@ import Catalog
 import Failures
 import Operations
 
-struct VerifyCommand: RunnableCommand {
+struct VerifyCommand: MonitoredCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
         abstract: "Read backups again and prove them: stored digest, decompression, RDB, counts.",
@@ -44,7 +44,10 @@ struct VerifyCommand: RunnableCommand {
     @OptionGroup var proof: ProofOptions
     @OptionGroup(title: "Encryption") var identity: IdentityOptions
     @OptionGroup var store: StoreOptions
-    @OptionGroup var outputs: OutputOptions
+    @OptionGroup(title: "Monitoring") var monitoring: MonitoringOptions
+    @OptionGroup(title: "Output") var outputs: OutputOptions
+
+    var watchedSubject: WatchedSubject { .init(name, orElse: round.all ? .all : .unknown) }
 
     func validate() throws {
         if from == nil && backup == nil { throw ValidationError("give a file, or a store with --from") }
@@ -90,6 +93,7 @@ struct VerifyCommand: RunnableCommand {
                 logger: session.logger
             )
             let outcome = try await session.progress.show { try await verify.run() }
+            RunFacts.note { $0.verified(outcome) }
             let report = VerifyRoundReport(outcome, at: store.location)
             try session.result(report.text, report, verdict: report.verdict)
             return try report.ending()
@@ -126,6 +130,7 @@ struct VerifyCommand: RunnableCommand {
                 noRecord || storedOnly ? nil : await verify.keep(findings, of: manifest, begunAt: begun, by: Self.tool)
             return (manifest, findings, key)
         }
+        RunFacts.note { $0.verified(manifest, findings) }
         let report = SetReport(manifest, findings, recordKey: recordKey)
         let proven = findings.filter { $0.failure == nil }.count
         let verdict =

@@ -125,7 +125,7 @@ struct VerifyRoundReport: Encodable {
         if corrupt == nil, let known = outcome.differentBefore.first {
             throw Failure(
                 .digestMismatch,
-                "verify the backups in \(store): \(known.title) was found corrupt by an earlier run, and is still there",
+                "verify the backups in \(store): \(known.title) was found corrupt before, and is still there",
                 hint: "`redoubt verify \(known.title)` reads it again. Keep what is good of it, then remove it."
             )
         }

@@ -78,6 +78,8 @@ extension Failure {
 
         // Verdicts.
 
+        /// The backups are older, smaller or less proven than was asked for.
+        case backupUnfit = "backup-unfit"
         /// A guard refuses; the message names the flag that overrides it.
         case guardRefused = "guard-refused"
         /// There is no such backup, or the store holds none.

@@ -7,7 +7,7 @@ import ObjectStorage
 import RDB
 
 /// Verifies the sets of a store in turn, the one that was looked at longest ago first, for as many bytes or as much
-/// time as a run may take. The next run goes on where this one ended: what was looked at when is on record in the store.
+/// time as a run may take. The next run goes on where this one ended: the store has on record what was looked at when.
 ///
 /// A set counts as looked at when it was made, and then whenever it was verified, whatever came of it: so every set has
 /// its turn, those that nobody can read keep none of the others from theirs, and a new one waits behind the old.
@@ -110,7 +110,7 @@ package struct VerifyRound: Sendable {
     private func noSets() -> Failure {
         Failure(
             .noSuchBackup,
-            "find backups\(request.name.map { " of \($0)" } ?? "") in \(catalog.store.location): there is none to verify",
+            "find backups\(request.name.map { " of \($0)" } ?? "") in \(catalog.store.location): there is none",
             hint: "`redoubt list --from \(catalog.store.location)` shows every backup of the store."
         )
     }

@@ -13,7 +13,7 @@ enum Rules {
         "Failures": 0,
         "Age": 1, "ByteStreams": 1, "Compression": 1, "RedisProtocol": 1, "RDB": 1, "Programs": 1,
         "HTTPTransport": 2,
-        "ObjectStorage": 3, "RedisClient": 3, "DataDirectory": 3, "Kubernetes": 3,
+        "ObjectStorage": 3, "RedisClient": 3, "DataDirectory": 3, "Kubernetes": 3, "Telemetry": 3,
         "Catalog": 4,
         "Operations": 5,
         "Commands": 6,

@@ -27,6 +27,9 @@ package enum Parts {
     package static func ageKeygen() throws -> String { try installed("age-keygen") }
     package static func strace() throws -> String { try installed("strace") }
     package static func sshd() throws -> String { try installed("sshd") }
+    package static func promtool() throws -> String { try installed("promtool") }
+    package static func prometheus() throws -> String { try installed("prometheus") }
+    package static func pushgateway() throws -> String { try installed("prometheus-pushgateway") }
     package static func sshKeygen() throws -> String { try installed("ssh-keygen") }
     /// A library that, loaded before the others, resolves names by a hosts file of the caller's own.
     package static func hostsWrapper() throws -> String {
