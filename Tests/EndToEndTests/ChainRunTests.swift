@@ -82,6 +82,42 @@ struct ChainRunTests {
         }
     }
 
+    /// What is encrypted anew has other manifests: they are a chain of their own, in the order of the sets.
+    @Test func aCopyThatIsEncryptedAnewIsAChainOfItsOwn() async throws {
+        try await withTemporaryFolder { folder in
+            try await Self.withSets(in: TestedStore.folder(folder.appendingPathComponent("store"))) { rig in
+                let recipient = try await run(
+                    "/bin/sh",
+                    ["-c", "cd '\(folder.path)' && age-keygen -o id.txt 2>/dev/null && age-keygen -y id.txt"]
+                )
+                let sealed = TestedStore.folder(folder.appendingPathComponent("sealed"))
+                for times in 1...2 {
+                    let copy = try await rig.store.redoubt(
+                        "copy",
+                        "--all",
+                        "--from",
+                        rig.store.url,
+                        "--to",
+                        sealed.url,
+                        "--recipient",
+                        String(decoding: recipient, as: UTF8.self).trimmingCharacters(in: .newlines)
+                    )
+                    #expect(copy.code == 0, "\(times): \(copy.errors)")
+                }
+                let chain = try await sealed.redoubt("verify", "--chain", "--from", sealed.url)
+                #expect(chain.code == 0 && chain.output.contains("whole (3 sets, 0 pruned)"), "\(chain.output)")
+                let verify = try await sealed.redoubt(
+                    "verify",
+                    "--from",
+                    sealed.url,
+                    "--identity",
+                    folder.path + "/id.txt"
+                )
+                #expect(verify.code == 0, "\(verify.errors)")
+            }
+        }
+    }
+
     @Test func whatSomebodyDidByHandIsSaid() async throws {
         try await withTemporaryFolder { folder in
             let place = folder.appendingPathComponent("store")
