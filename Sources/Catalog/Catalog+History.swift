@@ -10,7 +10,9 @@ extension Catalog {
     package func histories(of name: String?, now: Timestamp) async throws -> [String: [RetainableSet]] {
         let pins = try await pins(of: name)
         let folder = try name.map { try KeyFolder([$0]) } ?? .root
-        let written = try await store.list(under: folder).filter { Self.isManifest($0.key) }
+        let objects = try await store.list(under: folder)
+        let sizes = Dictionary(objects.map { ($0.key.description, $0.bytes) }, uniquingKeysWith: { first, _ in first })
+        let written = objects.filter { Self.isManifest($0.key) }
         let writtenAt = Dictionary(
             written.map { ($0.key, Timestamp(secondsSince1970: $0.modifiedAtSeconds)) },
             uniquingKeysWith: { first, _ in first }
@@ -20,6 +22,9 @@ extension Catalog {
             let key = try Self.manifestKey(name: entry.name, id: entry.id)
             guard let writtenAt = writtenAt[key] else { continue }
             var set = RetainableSet(entry, writtenAt: writtenAt, now: now)
+            if case .complete(let manifest) = entry, try await lacksMember(manifest, by: sizes) {
+                set.damage = .damaged
+            }
             set.isPinned = pins[entry.name]?.contains(entry.id) == true
             histories[entry.name, default: []].append(set)
         }
@@ -32,6 +37,17 @@ extension Catalog {
             }
         }
         return histories
+    }
+
+    /// Whether a member is not there, or has another size: such a set restores nothing, and counts for nothing. What a
+    /// listing does not show is asked for by its own key.
+    private func lacksMember(_ manifest: Manifest, by sizes: [String: Int64]) async throws -> Bool {
+        for stored in manifest.members.compactMap(\.stored) where sizes[stored.key] != stored.bytes {
+            guard let key = ObjectKey(parsing: stored.key), try await store.stat(key)?.bytes == stored.bytes else {
+                return true
+            }
+        }
+        return false
     }
 
     /// The sets that a drill or a verification found to be something else than they should be, by the newest record of

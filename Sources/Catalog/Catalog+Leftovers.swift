@@ -106,6 +106,16 @@ extension Catalog {
         }
     }
 
+    /// The first member that is not there, or has another size, by the word of the store.
+    package func missingMember(of manifest: Manifest) async throws -> String? {
+        for stored in manifest.members.compactMap(\.stored) {
+            guard let key = ObjectKey(parsing: stored.key), try await store.stat(key)?.bytes == stored.bytes else {
+                return stored.key
+            }
+        }
+        return nil
+    }
+
     /// Whether every member that a manifest names is there.
     private func holdsMembers(of manifest: Manifest) async throws -> Bool {
         for key in manifest.members.compactMap(\.stored?.key).compactMap(ObjectKey.init(parsing:))

@@ -100,7 +100,7 @@ extension Catalog {
             try await store.remove(leftover)
             return true
         }
-        if remnant.key.isMember {
+        if remnant.key.isPartOfSet {
             let manifest = try ObjectKey(remnant.key.components.dropLast() + [Self.manifestFileName])
             guard try await store.stat(manifest) == nil else { return false }
         }

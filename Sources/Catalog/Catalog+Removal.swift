@@ -45,12 +45,4 @@ extension Catalog {
         if let first { throw first }
         return bytes
     }
-
-    /// Takes the record of a removal back that did not happen, as far as that can be.
-    package func takeBack(_ record: ObjectKey?, name: String, id: BackupID) async {
-        guard let record, let key = try? Self.manifestKey(name: name, id: id),
-            let manifest = try? await store.stat(key), manifest.key == key
-        else { return }
-        try? await store.remove(record)
-    }
 }

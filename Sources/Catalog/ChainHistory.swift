@@ -136,8 +136,6 @@ extension Catalog {
     /// - Throws: what the store answers; nothing is left out.
     package func history(of name: String) async throws -> ChainHistory {
         let objects = try await store.list(under: KeyFolder([name]))
-        let removals = try await removalRecords(of: name)
-        let pruned = Set(removals.map(\.record.link))
         let sizes = Dictionary(objects.map { ($0.key.description, $0.bytes) }, uniquingKeysWith: { first, _ in first })
         let ids = objects.map(\.key).filter(Self.isManifest).compactMap { BackupID($0.components[1]) }
         let signed = Set(objects.map(\.key).filter { Self.isSignature($0.components.last ?? "") })
@@ -146,7 +144,7 @@ extension Catalog {
             var sets: [ChainedSet] = []
             func startNext() {
                 guard let id = waiting.next() else { return }
-                group.addTask { try await chainedSet(name, id, sizes, signed, pruned) }
+                group.addTask { try await chainedSet(name, id, sizes, signed) }
             }
             for _ in 0..<Self.historyReadsAtOnce { startNext() }
             while let set = try await group.next() {
@@ -155,15 +153,22 @@ extension Catalog {
             }
             return sets
         }
-        return ChainHistory(sets: sets.sorted { $0.id < $1.id }, removals: removals)
+        // After the manifests: what goes meanwhile is on record before it goes.
+        let removals = try await removalRecords(of: name)
+        let pruned = Set(removals.map(\.record.link))
+        let marked = sets.sorted { $0.id < $1.id }.map { set in
+            var set = set
+            set.wasPruned = pruned.contains(set.link)
+            return set
+        }
+        return ChainHistory(sets: marked, removals: removals)
     }
 
     private func chainedSet(
         _ name: String,
         _ id: BackupID,
         _ sizes: [String: Int64],
-        _ signed: Set<ObjectKey>,
-        _ pruned: Set<Manifest.Link>
+        _ signed: Set<ObjectKey>
     ) async throws -> ChainedSet? {
         guard let bytes = try await manifestBytes(name: name, id: id) else { return nil }
         let decoded = (try? Manifest(decoding: bytes)).flatMap { $0.name == name && $0.id == id ? $0 : nil }
@@ -175,7 +180,6 @@ extension Catalog {
         if let place { signature = try await self.signature(under: place) ?? [] }
         var set = ChainedSet(id: id, bytes: bytes, manifest: decoded, signature: signature)
         set.missing = decoded?.storedMembers.compactMap(\.stored).first { sizes[$0.key] != $0.bytes }?.key
-        set.wasPruned = pruned.contains(set.link)
         return set
     }
 }

@@ -55,8 +55,14 @@ extension Catalog {
     }
 
     /// The newest set of a subject, for the manifest of the next one. Called under the lease of the subject.
-    /// - Returns: `nil` where there is none, or where this account may not read it: then the chain begins anew.
-    package func newestLink(of name: String, before limit: BackupID? = nil, logger: Logger) async throws -> Manifest
+    /// - Parameter isRequired: whether a manifest that cannot be read is an error; the chain begins anew otherwise.
+    /// - Returns: `nil` where there is none.
+    package func newestLink(
+        of name: String,
+        before limit: BackupID? = nil,
+        isRequired: Bool = false,
+        logger: Logger
+    ) async throws -> Manifest
         .Link?
     {
         do {
@@ -67,7 +73,7 @@ extension Catalog {
             return Manifest.Link(to: id, manifest: try await store.read(key, bytesMax: Manifest.sizeBytesMax).bytes)
         } catch let failure as Failure where failure.code == .noSuchStore {
             return nil
-        } catch let failure as Failure where [.permissionDenied, .unsupported].contains(failure.code) {
+        } catch let failure as Failure where !isRequired && [.permissionDenied, .unsupported].contains(failure.code) {
             logger.warning("the next manifest will not name the one before it: \(failure)")
             return nil
         }

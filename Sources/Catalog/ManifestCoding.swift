@@ -74,6 +74,9 @@ extension Manifest {
         if let previous, previous.id >= id || !Self.isDigest(previous.manifestSha256) {
             throw Failure(.corruptManifest, "read the manifest of \(id): what it says of the set before cannot be")
         }
+        guard members.count <= Self.membersMax else {
+            throw Failure(.corruptManifest, "read the manifest of \(id): it has \(members.count) members")
+        }
         var seen: Set<String> = []
         for member in members {
             guard ObjectKey.isValid(component: member.member), seen.insert(member.member).inserted else {
@@ -86,7 +89,9 @@ extension Manifest {
         }
     }
 
-    /// A pebibyte: no snapshot is larger, and a thousand of them still add up.
+    /// A cluster has at most a thousand nodes; so many pebibytes still add up.
+    private static let membersMax = 4096
+    /// A pebibyte: no snapshot is larger.
     private static let bytesMax: Int64 = 1 << 50
     /// A year.
     private static let secondsMax = 366.0 * 86400

@@ -4,7 +4,7 @@
 package struct RetainableSet: Sendable, Hashable {
     /// What keeps a set from counting as a backup that restores.
     package enum Damage: String, Sendable, Hashable {
-        /// Its manifest cannot be read as one.
+        /// Its manifest cannot be read as one, or a member is not there as it says.
         case damaged
         /// Its manifest is one of a later program, or too large for this one.
         case unreadable

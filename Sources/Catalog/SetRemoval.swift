@@ -85,6 +85,10 @@ package struct SetRemoval: Sendable, Hashable, Codable {
         guard manifestSha256.utf8.count == 64, manifestSha256.allSatisfy(\.isHexDigit) else {
             throw Failure(.corruptManifest, "read the record of a removal: its digest cannot be one")
         }
+        // A chain goes back, or it would never end.
+        if let previous, previous.id >= backup || previous.manifestSha256.utf8.count != 64 {
+            throw Failure(.corruptManifest, "read the record of a removal: what it says of the set before cannot be")
+        }
     }
 }
 
@@ -96,7 +100,8 @@ extension Catalog {
     /// - Returns: the key, where the record is new.
     package func write(_ removal: SetRemoval, signedWith signer: SigningKey? = nil) async throws -> ObjectKey? {
         let bytes = try removal.encoded()
-        for key in [try removal.key(), try removal.key("-" + removal.manifestSha256.prefix(16))] {
+        let marks = ["", "-" + removal.manifestSha256.prefix(16), "-" + SHA256Digest.hex(of: bytes).prefix(16)]
+        for key in try marks.map(removal.key) {
             do {
                 if let signer { try await sign(bytes, under: key, with: signer) }
                 try await store.create(key, bytes)
@@ -104,7 +109,11 @@ extension Catalog {
             } catch let failure as Failure where failure.code == .alreadyExists {
                 let other = try await store.read(key, bytesMax: SetRemoval.sizeBytesMax).bytes
                 let recorded = try? SetRemoval(decoding: other)
-                if recorded?.manifestSha256 == removal.manifestSha256 { return nil }
+                guard let recorded, recorded.link == removal.link, recorded.previous == removal.previous else {
+                    continue
+                }
+                // Somebody else's record of it, or one from before there was a key, is not ours.
+                if try await isSigned(other, under: key, with: signer) { return nil }
             }
         }
         throw Failure(
@@ -142,6 +151,23 @@ extension Catalog {
             }
         }
         return found.sorted { ($0.record.backup, $0.record.removedAt) < ($1.record.backup, $1.record.removedAt) }
+    }
+
+    private func isSigned(_ record: [UInt8], under key: ObjectKey, with signer: SigningKey?) async throws -> Bool {
+        guard let signer else { return true }
+        let signature = try await signature(under: SetRemoval.signatureKey(of: record, key: key))
+        return signature.map { signer.verificationKey.accepts($0, of: record) } ?? false
+    }
+
+    /// Takes the record of a removal back that did not happen, as far as that can be, and its signature.
+    package func takeBack(_ record: ObjectKey?, name: String, id: BackupID) async {
+        guard let record, let key = try? Self.manifestKey(name: name, id: id),
+            let manifest = try? await store.stat(key), manifest.key == key
+        else { return }
+        let bytes = try? await store.read(record, bytesMax: SetRemoval.sizeBytesMax).bytes
+        try? await store.remove(record)
+        guard let bytes, let signature = try? SetRemoval.signatureKey(of: bytes, key: record) else { return }
+        try? await store.remove(signature)
     }
 
     private func sign(_ bytes: [UInt8], under key: ObjectKey, with signer: SigningKey) async throws {

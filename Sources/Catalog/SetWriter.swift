@@ -147,25 +147,33 @@ package struct SetWriter: Sendable {
         takesBack: Bool = true
     ) async throws {
         let key = try Catalog.manifestKey(name: name, id: id)
+        let bytes: [UInt8]
         var visible = members
         do {
-            let bytes = try given ?? manifest.encoded()
+            bytes = try given ?? manifest.encoded()
             _ = try Manifest(decoding: bytes)
             if let signature = try signature ?? signingKey?.signature(of: bytes) {
-                visible.append(try await sign(bytes, signature))
+                visible.append(try Catalog.signatureKey(name: name, id: id, manifest: bytes))
+                try await sign(bytes, signature)
             }
+        } catch {
+            // Nothing of the manifest was sent.
+            if takesBack { await takeBackUnlessCommitted(key, visible) }
+            throw Failure(wrapping: error, attempting: "sign \(key) in \(store.location)")
+        }
+        do {
             try await store.create(key, bytes)
         } catch {
             let failure = Failure(wrapping: error, attempting: "write \(key) in \(store.location)")
             if failure.code.meansNothingWasWritten {
                 if takesBack { await takeBackUnlessCommitted(key, visible) }
             } else {
-                await removeUnlessWhole(key, visible)
+                await removeUnlessWhole(key, members)
             }
             throw failure
         }
         // A run that was held up here may have lost its lease, and its members, while the manifest was on its way.
-        guard await removeUnlessWhole(key, visible) else {
+        guard await removeUnlessWhole(key, members) else {
             throw Failure(
                 .locked,
                 "commit \(name)/\(id) in \(store.location): another run took over and removed its members",
@@ -175,15 +183,13 @@ package struct SetWriter: Sendable {
     }
 
     /// A signature is there before what it signs, so that no reader finds a set without it.
-    /// - Returns: its key.
-    private func sign(_ bytes: [UInt8], _ signature: [UInt8]) async throws -> ObjectKey {
+    private func sign(_ bytes: [UInt8], _ signature: [UInt8]) async throws {
         let key = try Catalog.signatureKey(name: name, id: id, manifest: bytes)
         do {
             try await store.create(key, signature)
         } catch let failure as Failure where failure.code == .alreadyExists {
             // An earlier try of the same copy; of other bytes it would have another name.
         }
-        return key
     }
 
     /// A set that is listed has its members: a manifest whose members are gone is removed.

@@ -67,6 +67,7 @@ struct BackupCommand: MonitoredCommand {
     var allowMissingSlots = false
 
     @OptionGroup(title: "Indexed Jobs") var part: PartOptions
+    @OptionGroup var signing: SigningOptions
     @OptionGroup(title: "Kubernetes") var telling: TellingOptions
     @OptionGroup var proof: ProofOptions
     @OptionGroup(title: "Compression") var compression: CompressionOptions

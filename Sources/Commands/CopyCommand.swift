@@ -60,6 +60,7 @@ struct CopyCommand: MonitoredCommand {
 
     @OptionGroup var proof: ReplayProofOptions
     @OptionGroup(title: "Encryption of the copies") var recipients: RecipientOptions
+    @OptionGroup var signing: SigningOptions
     @OptionGroup(title: "Encryption of the source") var identity: IdentityOptions
     @OptionGroup(title: "Store") var store: StoreOptions
     @OptionGroup(title: "Monitoring") var monitoring: MonitoringOptions
@@ -78,6 +79,14 @@ struct CopyCommand: MonitoredCommand {
         let session = outputs.session()
         let choice = try choice()
         let encryption = EncryptionChoice(try recipients.lock())
+        let signingKey = try signing.key()
+        guard signingKey == nil || encryption.isAsked else {
+            throw Failure(
+                .usage,
+                "sign copies: sets are copied unchanged, and their signatures with them",
+                hint: "--sign-key is for copies that are encrypted anew, with --recipient."
+            )
+        }
         let keyring = try identity.keyring(session)
         let (source, target) = (try StoreLocation(parsing: from), try StoreLocation(parsing: to))
         guard source != target else {
@@ -94,6 +103,7 @@ struct CopyCommand: MonitoredCommand {
                     to: Catalog(store: target, keyring: keyring),
                     at: proof.proof,
                     encrypting: encryption,
+                    signingWith: signingKey,
                     runID: session.runID,
                     meter: session.meter,
                     logger: session.logger

@@ -93,6 +93,13 @@ extension RestoreCommand {
         request.requestID = requestID
         request.target = try serverVersion.map(RestoreTargetFacts.init(parsing:)) ?? RestoreTargetFacts()
         request.ignoresCompatibility = ignoreCompatibility
+        if case .object? = try? StoreLocation(parsing: source.from) {
+            throw Failure(
+                .usage,
+                "restore through volumes from a pre-signed URL: Jobs would show it to everybody who may look at them",
+                hint: "Copy the object into a store first: redoubt copy --from URL --to s3://bucket/prefix."
+            )
+        }
         request.storeArguments = ["--from=\(source.from)"] + source.store.arguments
         let keys = try volumes.keyArguments(identity, isOwnKnown: own != nil)
         request.passedArguments = passedArguments + keys

@@ -41,7 +41,10 @@ package struct Backup: Sendable {
             // What dead runs left behind goes first; then this set gets an id that is newer than every other.
             let swept = try await destinations.removeLeftovers(of: request.name)
             let id = try await destinations.newID(for: request.name)
-            let previous = try await destinations.newestLink(of: request.name)
+            let previous = try await destinations.newestLink(
+                of: request.name,
+                isRequired: request.signingKey != nil
+            )
             let writers = SetWriters(
                 name: request.name,
                 id: id,

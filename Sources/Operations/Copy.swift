@@ -19,6 +19,8 @@ package struct Copy: Sendable {
     let level: RDBLevel?
     /// For whom the copies are encrypted; as they are in the source when it says nothing.
     let encryption: EncryptionChoice
+    /// What manifests are signed with that are not those of the source.
+    let signingKey: SigningKey?
     let meter: ProgressMeter
     let logger: Logger
     private let runID: String
@@ -30,6 +32,7 @@ package struct Copy: Sendable {
         to target: Catalog,
         at level: RDBLevel?,
         encrypting encryption: EncryptionChoice = .none,
+        signingWith signingKey: SigningKey? = nil,
         runID: String,
         timing: LeaseTiming = LeaseTiming(),
         meter: ProgressMeter,
@@ -39,6 +42,7 @@ package struct Copy: Sendable {
         self.target = target
         self.level = level
         self.encryption = encryption
+        self.signingKey = signingKey
         self.runID = runID
         self.timing = timing
         self.meter = meter

@@ -74,9 +74,9 @@ extension Destinations {
     }
 
     /// The newest set of a subject in any store: what the manifest of the next one names.
-    package func newestLink(of name: String) async throws -> Manifest.Link? {
+    package func newestLink(of name: String, isRequired: Bool) async throws -> Manifest.Link? {
         let links = try await each("read the newest manifest in") {
-            try await $0.catalog.newestLink(of: name, logger: logger)
+            try await $0.catalog.newestLink(of: name, isRequired: isRequired, logger: logger)
         }
         return links.compactMap(\.value).max { $0.id < $1.id }
     }

@@ -246,7 +246,12 @@ extension IndexedBackup {
             throw Failure.mostTelling(of: members.compactMap(\.failure))
         }
         try await request.requireSameSlots(as: run.cluster, logger: logger)
-        let previous = try await catalog.newestLink(of: run.name, before: run.id, logger: logger)
+        let previous = try await catalog.newestLink(
+            of: run.name,
+            before: run.id,
+            isRequired: request.signingKey != nil,
+            logger: logger
+        )
         let manifest = request.manifest(
             run.id,
             after: previous,

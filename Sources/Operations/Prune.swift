@@ -63,6 +63,9 @@ package struct Prune: Sendable {
                     await sweep(remnant)
                 }
 
+                let halves = plan.halfRemoved.map(\.key).filter { $0.components.count == 3 }
+                let swept = Sweep(ids: Set(halves.compactMap { BackupID($0.components[1]) }))
+
                 // The sets, oldest first. What the second look keeps is kept.
                 for set in plan.due {
                     guard let due = now?.due.first(where: { $0.set == set.set }) else {
@@ -73,6 +76,8 @@ package struct Prune: Sendable {
                     let outcome = try await remove(due)
                     findings.withLock { $0.append(PruneFinding(set, outcome)) }
                 }
+                // The manifest of a run that was held up for long may have arrived meanwhile.
+                await catalog.removeManifests(ofSwept: swept, name: plan.name, logger: logger)
                 await forgetProofs(of: plan.name, findings.withLock(\.self))
             }
         } catch {

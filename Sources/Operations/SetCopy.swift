@@ -29,6 +29,7 @@ struct SetCopy: Sendable {
             name: set.manifest.name,
             id: set.manifest.id,
             store: copy.target.store,
+            signingKey: copy.encryption.isAsked ? copy.signingKey : nil,
             logger: copy.logger
         )
     }
@@ -57,9 +58,13 @@ struct SetCopy: Sendable {
                     amount.sentBytes += stored.bytes
                 }
             }
+            let signed = try await source.signature(name: manifest.name, id: manifest.id, manifest: original.bytes)
             var bytes: [UInt8]?
             var signature: [UInt8]?
             if copy.encryption.isAsked {
+                if signed != nil, copy.signingKey == nil {
+                    copy.logger.warning("\(original.title) is signed, and its copy is not (--sign-key signs it anew)")
+                }
                 // Other objects, another manifest: it stands in the history of its own store.
                 manifest.previous = try await target.newestLink(
                     of: manifest.name,
@@ -68,11 +73,7 @@ struct SetCopy: Sendable {
                 )
             } else {
                 bytes = original.bytes
-                signature = try await source.signature(
-                    name: manifest.name,
-                    id: manifest.id,
-                    manifest: original.bytes
-                )
+                signature = signed
             }
             guard try await writer.conclude(manifest, as: bytes, signature: signature, under: [lease]) else {
                 // The answer to an earlier attempt was lost, or somebody else wrote one.

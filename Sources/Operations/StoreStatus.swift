@@ -89,7 +89,13 @@ package struct StoreStatus: Sendable {
     private func read(_ sets: [ListedSet], into status: inout SubjectStatus) async throws {
         for set in sets.suffix(Self.historyMax) {
             do {
-                status.history.append(.init(try await catalog.manifest(name: set.name, id: set.id)))
+                let manifest = try await catalog.manifest(name: set.name, id: set.id)
+                if set.id == sets.last?.id, let missing = try await catalog.missingMember(of: manifest) {
+                    status.corruptSets.append(set.id)
+                    status.problems.append(.init(.corrupt, "\(set.id): \(missing) is not there as its manifest says"))
+                    continue
+                }
+                status.history.append(.init(manifest))
             } catch let failure as Failure where [.corruptManifest, .unsupported].contains(failure.code) {
                 status.corruptSets.append(set.id)
                 status.problems.append(.init(.corrupt, "\(set.id): \(failure.message)"))
@@ -188,14 +194,17 @@ extension StoreStatus {
                 .init(.shrunk, "\(what): \(text(found)), \(percent)% less than the usual \(text(usual)) (--max-shrink)")
             )
         }
-        compare("keys", Double(extent.keys), Double(usual.keys)) { ReadableAmount.count(UInt64($0)) }
+        compare("keys", Double(extent.keys), Double(usual.keys)) { ReadableAmount.count(Self.whole($0)) }
         compare("bytes", Double(extent.rawBytes), Double(usual.rawBytes)) { ReadableAmount.bytes(Int64($0)) }
         for (type, count) in usual.types.sorted(by: { $0.key < $1.key }) where count >= Self.typeKeysMin {
             compare("keys of type \(type)", Double(extent.types[type] ?? 0), Double(count)) {
-                ReadableAmount.count(UInt64($0))
+                ReadableAmount.count(Self.whole($0))
             }
         }
     }
+
+    /// A manifest may say any number.
+    private static func whole(_ number: Double) -> UInt64 { UInt64(exactly: number.rounded()) ?? .max }
 
     private static func span(_ seconds: Int64) -> String { ReadableAmount.age(seconds) }
 }

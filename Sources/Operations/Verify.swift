@@ -66,7 +66,7 @@ package struct Verify: Sendable {
     }
 
     /// Verifies every member that is stored. One that fails does not keep the others from being read.
-    /// - Throws: only when the run is cancelled.
+    /// - Throws: `.noSuchBackup` when the set was removed meanwhile; otherwise only when the run is cancelled.
     package func run(_ manifest: Manifest) async throws -> [Finding] {
         var findings: [Finding] = []
         for member in manifest.storedMembers {
@@ -100,7 +100,17 @@ package struct Verify: Sendable {
                 )
             )
         }
+        if findings.contains(where: { $0.verdict == .different }) { try await requireThere(manifest) }
         return findings
+    }
+
+    /// A set that was removed while it was read is not a damaged one.
+    /// - Throws: `.noSuchBackup`.
+    private func requireThere(_ manifest: Manifest) async throws {
+        let key = try Catalog.manifestKey(name: manifest.name, id: manifest.id)
+        let isGone = (try? await catalog.store.stat(key)).map { $0 == nil } ?? false
+        guard isGone else { return }
+        throw Failure(.noSuchBackup, "verify \(manifest.name)/\(manifest.id): it was removed meanwhile")
     }
 
     private func verify(_ member: Manifest.Member) async throws -> SnapshotProof? {
@@ -151,12 +161,26 @@ package struct Verify: Sendable {
 
     private func keep(_ record: ProofRecord) async -> String? {
         do {
+            if try await isRefuted(record) {
+                logger.warning("an earlier verification that read more closely found this set corrupt: that stands")
+                return nil
+            }
             return try await catalog.write(record).description
         } catch {
             logger.warning("could not keep the record of this proof in the store (--no-record asks for none): \(error)")
             return nil
         }
     }
+
+    /// What a closer look found is not taken back by one that looked less closely.
+    private func isRefuted(_ record: ProofRecord) async throws -> Bool {
+        guard record.verdict == .proven, level == .framing else { return false }
+        let before = try await catalog.proofs(of: record.name, set: record.backup, limit: Self.proofsMax)
+        let found = before.last { $0.verdict != .failed }
+        return found?.verdict == .different && found?.level != RDBLevel.framing.rawValue
+    }
+
+    private static let proofsMax = 8
 
     private func verifyStored(_ member: Manifest.Member) async throws {
         let step = meter.begin("verify \(member.member)", expectedBytes: member.stored?.bytes)

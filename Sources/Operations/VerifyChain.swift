@@ -14,7 +14,7 @@ package struct VerifyChain: Sendable {
     package struct Trust: Sendable {
         /// Who may have signed; empty: signatures are not asked for.
         package var keys: [VerificationKey] = []
-        /// Sets that are older need no signature: they are from before there was a key.
+        /// Sets that are older need no signature, and nothing has to lead to them: the history that counts begins here.
         package var signedSince: BackupID?
         /// The newest set when the history was looked at the last time.
         package var anchor: Manifest.Link?
@@ -128,7 +128,10 @@ package struct VerifyChain: Sendable {
             return finding(.incomplete, "\(missing) is not there as its manifest says", by: signer?.fingerprint)
         }
         switch words {
-        case .detached(let detail): return finding(.detached, detail, by: signer?.fingerprint)
+        case .detached(let detail):
+            // From before the history that is asked for.
+            if trust.signedSince.map({ set.id < $0 }) == true { return finding(.beginning, detail) }
+            return finding(.detached, detail, by: signer?.fingerprint)
         case .newest, .agrees, .differs:
             let begins = set.manifest?.previous == nil
             let detail = set.wasPruned ? "a record says that it was pruned, and it is there" : ""
@@ -153,15 +156,12 @@ package struct VerifyChain: Sendable {
     /// Whether what was the newest set the last time is part of this history.
     private func anchored(_ history: ChainHistory) -> Finding? {
         guard let anchor = trust.anchor else { return nil }
-        if history.sets.last.map({ $0.id < anchor.id }) ?? true {
-            return rolledBack(anchor, "it was the newest the last time, and everything here is older")
-        }
         if let set = history.sets.first(where: { $0.id == anchor.id }) {
             return set.link == anchor ? nil : rolledBack(anchor, "another manifest is in its place")
         }
-        let isOnRecord = history.removals.contains { $0.record.link == anchor }
-        return isOnRecord
-            ? nil : rolledBack(anchor, "it was the newest the last time; it is gone, and no record says why")
+        // A record that is not signed where it has to be may have been written by whoever removed the set.
+        if history.removals.contains(where: { $0.record.link == anchor && !judged($0).isBad }) { return nil }
+        return rolledBack(anchor, "it was the newest the last time; it is gone, and no record says why")
     }
 
     private func rolledBack(_ anchor: Manifest.Link, _ detail: String) -> Finding {

@@ -22,6 +22,9 @@ package struct SingleObjectStore: HTTPObjectStore {
     /// Whether the object was sent, or may have been.
     let isSealed = SharedValue(false)
 
+    /// What makes a set exist, and is written last: docs/backup-format.md.
+    private static let lastName = "manifest.json"
+
     package var location: String { place.description }
 
     package func stage(
@@ -37,7 +40,8 @@ package struct SingleObjectStore: HTTPObjectStore {
     package func create(_ key: ObjectKey, _ bytes: [UInt8]) async throws -> StoredObject {
         if key.isLease { return try await files.create(key, bytes) }
         try requireRoom(for: key)
-        try await send(finishing: key, bytes)
+        // What lies beside the manifest, as its signature, goes with it.
+        if key.components.last == Self.lastName { try await send(finishing: key, bytes) }
         return try await files.create(key, bytes)
     }
 

@@ -44,6 +44,9 @@ package actor TarReader {
                 let body = try await take(Int(header.bytes))
                 _ = try await take(TarHeader.padding(after: header.bytes))
                 if header.kind == .extended { records += body }
+                guard records.count <= Self.recordsBytesMax else {
+                    throw TarDamage(reason: "its headers are too large")
+                }
                 if header.kind == .longName { longName = String(decoding: body.prefix { $0 != 0 }, as: UTF8.self) }
             case .folder: (records, longName) = ([], nil)
             case .file:

@@ -17,12 +17,12 @@ struct SigningOptions: ParsableArguments, Sendable {
 
     /// - Throws: `.configuration`.
     func key() throws -> SigningKey? {
-        try signKey.map { try SigningKey(pem: KeyFile.text(of: $0), file: $0) }
+        try signKey.map { try SigningKey(pem: PEMFile.text(of: $0), file: $0) }
     }
 }
 
 /// Small files with keys.
-enum KeyFile {
+enum PEMFile {
     private static let bytesMax = 64 << 10
 
     /// - Throws: `.configuration`.
