@@ -130,10 +130,10 @@ package struct StatusReport: Encodable {
     /// All of it, in a sentence.
     var verdict: String {
         guard let worst = statuses.first(where: { $0.worst?.code == worst?.code && $0.worst != nil }) else {
-            return statuses.count == 1 ? statuses[0].line : "\(statuses.count) subjects, all as they should be"
+            return statuses.count == 1 ? statuses[0].sentence : "\(statuses.count) subjects, all as they should be"
         }
         let others = statuses.count { !$0.problems.isEmpty } - 1
-        return worst.line + (others > 0 ? "; and \(others) more" : "")
+        return worst.sentence + (others > 0 ? "; and \(others) more" : "")
     }
 
     private var worst: StatusProblem? { statuses.compactMap(\.worst).min { $0.rank < $1.rank } }
@@ -175,20 +175,18 @@ extension SubjectStatus {
     package var worst: StatusProblem? { problems.min { $0.rank < $1.rank } }
 
     /// `ok        prod.redis/2026…: 2 h old, 1,234 keys, 12.3 MiB, verified 3 h ago, drilled 2 days ago`
-    var line: String {
-        guard problems.isEmpty else {
-            return "\(Self.word("FAILED"))\(name): " + problems.map(\.message).joined(separator: "; ")
-        }
-        guard let counted else { return "\(Self.word("ok"))\(name)" }
+    var line: String { (problems.isEmpty ? "ok        " : "FAILED    ") + sentence }
+
+    fileprivate var sentence: String {
+        guard problems.isEmpty else { return "\(name): " + problems.map(\.message).joined(separator: "; ") }
+        guard let counted else { return name }
         let proofs = [
             verified.map { "verified \(ReadableAmount.age(age(of: $0.time))) ago" } ?? "never verified",
             drilled.map { "drilled \(ReadableAmount.age(age(of: $0.startedAt))) ago" } ?? "never drilled",
         ]
         let size = "\(Quantity.count(counted.extent.keys)) keys, \(Quantity.bytes(counted.extent.rawBytes))"
         return
-            "\(Self.word("ok"))\(name)/\(counted.id): \(ReadableAmount.age(age(of: counted.startedAt))) old, \(size), "
-            + proofs.joined(separator: ", ") + "; \(sets) backups"
+            "\(name)/\(counted.id): \(ReadableAmount.age(age(of: counted.startedAt))) old, \(size), "
+            + proofs.joined(separator: ", ") + "; \(sets) \(sets == 1 ? "backup" : "backups")"
     }
-
-    private static func word(_ text: String) -> String { text + String(repeating: " ", count: 10 - text.count) }
 }

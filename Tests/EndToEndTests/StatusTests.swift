@@ -64,7 +64,7 @@ import Testing
     @Test func peopleSeeATable() async throws {
         try await withStore { store, _ in
             let line = ["status", "--from", store.url, "--table"]
-            let plain = try await Redoubt.run(line, environment: ["LANG": "C"])
+            let plain = try await Redoubt.run(line, environment: ["LC_ALL": "C"])
             #expect(plain.output.contains("SIZE") && plain.output.contains("#") && !plain.output.contains("▇"))
             let full = try await Redoubt.run(line, environment: ["LC_ALL": "C.UTF-8"])
             #expect(full.output.contains("▇"), "\(full.output)")

@@ -20,7 +20,7 @@ import Testing
         .tlsFailed: "tls-failed", .unsupported: "unsupported", .noSuchStore: "no-such-store", .noSpace: "no-space",
         .inputOutput: "input-output", .guardRefused: "guard-refused", .noSuchBackup: "no-such-backup",
         .noSuchObject: "no-such-object", .alreadyExists: "already-exists", .locked: "locked",
-        .cannotDecrypt: "cannot-decrypt",
+        .cannotDecrypt: "cannot-decrypt", .backupUnfit: "backup-unfit",
     ]
 
     @Test(arguments: Failure.Code.allCases)
