@@ -69,10 +69,10 @@ package struct RetentionPlan: Sendable {
         let shown = damaged.prefix(5).map(\.text).joined(separator: ", ") + (damaged.count > 5 ? ", …" : "")
         return Failure(
             .guardRefused,
-            "prune \(name): \(damaged.count) of its manifests cannot be read (\(shown)), so what is left of its "
+            "prune \(name): \(damaged.count) of its sets are damaged (\(shown)), so what is left of its "
                 + "history is not certain, and nothing of it was removed",
-            hint: "Look at them with `redoubt list`. --ignore-damaged prunes the others and leaves these; "
-                + "--remove-damaged removes these too."
+            hint: "Look at them with `redoubt list` and `redoubt verify`. --ignore-damaged prunes the others and "
+                + "leaves these; --remove-damaged removes these too."
         )
     }
 

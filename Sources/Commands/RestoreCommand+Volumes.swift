@@ -4,6 +4,7 @@ import Catalog
 import DataDirectory
 import Failures
 import Kubernetes
+import ObjectStorage
 import Operations
 
 extension RestoreCommand {

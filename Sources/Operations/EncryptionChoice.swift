@@ -20,7 +20,7 @@ package struct EncryptionChoice: Sendable {
     }
 
     /// Whether it is to be encrypted at all.
-    var isAsked: Bool { lock != nil }
+    package var isAsked: Bool { lock != nil }
     /// `age` or nothing, as in the manifest.
     var name: String? { lock.map { _ in Self.format } }
     /// `.age` or nothing.

@@ -50,7 +50,7 @@ package struct SetWriters: Sendable {
         name: String,
         id: BackupID,
         destinations: Destinations,
-        signingKey: SigningKey?,
+        signingKey: SigningKey? = nil,
         isShared: Bool = false
     ) {
         self.destinations = destinations

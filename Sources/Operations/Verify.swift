@@ -108,8 +108,12 @@ package struct Verify: Sendable {
     /// - Throws: `.noSuchBackup`.
     private func requireThere(_ manifest: Manifest) async throws {
         let key = try Catalog.manifestKey(name: manifest.name, id: manifest.id)
-        let isGone = (try? await catalog.store.stat(key)).map { $0 == nil } ?? false
-        guard isGone else { return }
+        do {
+            guard try await catalog.store.stat(key) == nil else { return }
+        } catch {
+            // Then what was found stands.
+            return
+        }
         throw Failure(.noSuchBackup, "verify \(manifest.name)/\(manifest.id): it was removed meanwhile")
     }
 

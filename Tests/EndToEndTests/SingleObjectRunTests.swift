@@ -81,6 +81,40 @@ struct SingleObjectRunTests {
         }
     }
 
+    /// The signature lies beside the manifest, and is no reason to send the object without it.
+    @Test func aSignedBackupIsOneObjectWithItsManifest() async throws {
+        try await withSeaweedFS { s3 in
+            let bucket = try await s3.makeBucket()
+            let put = try await s3.presigned("put_object", "signed.tar", in: bucket)
+            let get = try await s3.presigned("get_object", "signed.tar", in: bucket)
+            try await withTemporaryFolder { folder in
+                let key = folder.path + "/sign.pem"
+                try await run("/usr/bin/openssl", ["genpkey", "-algorithm", "ed25519", "-out", key])
+                try await run("/usr/bin/openssl", ["pkey", "-in", key, "-pubout", "-out", folder.path + "/verify.pem"])
+                try await withRedis(.redis70) { redis in
+                    _ = try await redis.command("SET", "key", "value")
+                    let backup = try await Redoubt.run(
+                        ["backup", "--endpoint", redis.url, "--name", "demo", "--to", put, "--sign-key", key]
+                    )
+                    try #require(backup.code == 0, "\(backup.errors)")
+                }
+                let store = TestedStore(url: get, keys: { [] }, unfinished: { [] })
+                let ids = try await store.listedIDs()
+                #expect(ids.count == 1)
+                let chain = try await store.redoubt(
+                    "verify",
+                    "--chain",
+                    "--from",
+                    get,
+                    "--public-key",
+                    folder.path + "/verify.pem"
+                )
+                #expect(chain.code == 0 && chain.output.contains("beginning"), "\(chain.output) \(chain.errors)")
+                for id in ids { try await store.expectRestores(id) }
+            }
+        }
+    }
+
     /// Nothing is written to find out: the one object would be used up.
     @Test func checkSaysThatItTriesNothing() async throws {
         let check = try await Redoubt.run([

@@ -233,6 +233,84 @@ import Testing
         }
     }
 
+    /// Whoever removes the newest set can also write a record of it, and the next backup names the set before.
+    @Test func aRecordThatIsNotSignedDoesNotExcuseTheLossOfTheAnchor() async throws {
+        try await withRig { rig in
+            let anchor = try #require(try await rig.verify().newest)
+            try await rig.prune(3, signed: false)
+            try await rig.add()
+            #expect(try await rig.verify().bad.isEmpty)
+            #expect(try await rig.verify(anchor: anchor).bad.map(\.verdict) == [.rolledBack])
+            // Without keys nothing tells the record from a lawful one.
+            #expect(try await rig.verify(keyed: false, anchor: anchor).bad.isEmpty)
+        }
+    }
+
+    /// A drill may disprove the newest set, and prune remove it.
+    @Test func anAnchorThatPruneRemovedAsTheNewestIsNoLoss() async throws {
+        try await withRig { rig in
+            let anchor = try #require(try await rig.verify().newest)
+            try await rig.prune(3)
+            #expect(try await rig.verify(anchor: anchor).bad.isEmpty)
+        }
+    }
+
+    /// A record that names itself as the set before would lead round and round.
+    @Test(.timeLimit(.minutes(1))) func recordsThatLeadInACircleAreNoRecords() async throws {
+        try await withRig { rig in
+            let bytes = Array(try Data(contentsOf: rig.file(2)))
+            var removal = SetRemoval(
+                of: rig.ids[2],
+                name: Self.name,
+                policy: "",
+                reason: "",
+                tool: .init(name: "x", version: "1"),
+                manifest: bytes
+            )
+            removal.previous = removal.link
+            let key = try ObjectKey([SetRemoval.folderName, Self.name, "\(rig.ids[2]).json"])
+            try await rig.store.create(key, try removal.encoded())
+            try rig.removeByHand(2)
+            #expect(try await rig.verdicts() == ["3 intact", "2 removed", "1 intact", "0 beginning"])
+        }
+    }
+
+    /// A record that somebody planted is not taken for ours.
+    @Test func aRecordOfSomebodyElseDoesNotKeepOursFromBeingWritten() async throws {
+        try await withRig { rig in
+            let bytes = Array(try Data(contentsOf: rig.file(2)))
+            let planted = SetRemoval(
+                of: rig.ids[2],
+                name: Self.name,
+                policy: "planted",
+                reason: "",
+                tool: .init(name: "x", version: "1"),
+                manifest: bytes
+            )
+            _ = try await rig.catalog.write(planted)
+            try await rig.prune(2)
+            #expect(try await rig.verdicts() == ["3 intact", "2 pruned", "1 intact", "0 beginning"])
+        }
+    }
+
+    @Test func theSignatureOfARecordIsTakenBackWithIt() async throws {
+        try await withRig { rig in
+            let bytes = Array(try Data(contentsOf: rig.file(2)))
+            let removal = SetRemoval(
+                of: rig.ids[2],
+                name: Self.name,
+                policy: "",
+                reason: "",
+                tool: .init(name: "x", version: "1"),
+                manifest: bytes
+            )
+            let record = try await rig.catalog.write(removal, signedWith: rig.key)
+            #expect(try await rig.store.list(under: try KeyFolder([SetRemoval.folderName])).count == 2)
+            await rig.catalog.takeBack(record, name: Self.name, id: rig.ids[2])
+            #expect(try await rig.store.list(under: try KeyFolder([SetRemoval.folderName])).isEmpty)
+        }
+    }
+
     @Test func anAnchorThatPruneRemovedIsNoLoss() async throws {
         try await withRig { rig in
             let anchor = try #require(try await rig.verify().newest)

@@ -33,6 +33,23 @@ import Testing
         }
     }
 
+    /// A manifest whose members are gone is no backup: it is not what a rule keeps instead of one that restores.
+    @Test func aSetWhoseMembersAreGoneDoesNotCount() async throws {
+        try await PruneRig.with(sets: 4) { rig in
+            let newest = try PruneRig.id(4)
+            for key in try await rig.keys() where key.contains(newest.text) && key.contains(".rdb") {
+                try await rig.store.remove(try #require(ObjectKey(parsing: key)))
+            }
+            let plan = try #require(try await rig.prune().plan(of: nil).first)
+            #expect(plan.due.isEmpty)
+            let accepted = rig.prune(ignoresDamaged: true)
+            _ = try await accepted.run(try await accepted.plan(of: nil))
+            // The newest two that restore, and the shell, which goes by its own flag alone.
+            let left = try await rig.catalog.entries(of: nil).map(\.id)
+            #expect(left == (try (2...4).map { try PruneRig.id($0) }))
+        }
+    }
+
     @Test func withoutARuleThereIsNoPlan() async throws {
         try await PruneRig.with(sets: 2) { rig in
             let failure = await #expect(throws: Failure.self) { try await rig.prune { _ in }.plan(of: nil) }
