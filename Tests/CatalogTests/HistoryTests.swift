@@ -20,6 +20,9 @@ struct HistoryTests {
             manifest.startedAt = manifest.id.time
             manifest.members[0].stored?.key = "prod.redis/\(id)/redis-1.rdb.zst"
             change(&manifest)
+            for stored in manifest.members.compactMap(\.stored) {
+                try await put(stored.key, String(repeating: "x", count: Int(stored.bytes)))
+            }
             let key = try Catalog.manifestKey(name: manifest.name, id: manifest.id)
             try await catalog.store.create(key, try manifest.encoded())
             return manifest
@@ -37,6 +40,20 @@ struct HistoryTests {
     private func withRig(_ body: (Rig) async throws -> Void) async throws {
         try await withTemporaryFolder { folder in
             try await body(Rig(catalog: Catalog(store: FileStore(root: folder.path))))
+        }
+    }
+
+    /// Something else than this program removed the snapshot, or cut it.
+    @Test func aSetWithoutItsMemberIsDamaged() async throws {
+        try await withRig { rig in
+            for number in 1...3 { _ = try await rig.put("20261121T00000\(number)Z-0001") { _ in } }
+            func member(_ number: Int) throws -> ObjectKey {
+                try #require(ObjectKey(parsing: "prod.redis/20261121T00000\(number)Z-0001/redis-1.rdb.zst"))
+            }
+            try await rig.catalog.store.remove(try member(2))
+            try await rig.catalog.store.remove(try member(3))
+            try await rig.put(try member(3).description, "cut")
+            #expect(try await rig.history().map(\.damage) == [nil, .damaged, .damaged])
         }
     }
 

@@ -44,6 +44,10 @@ import Testing
                 source: .init(kind: "endpoints"),
                 members: members
             )
+            for stored in members.compactMap(\.stored) {
+                let key = try #require(ObjectKey(parsing: stored.key))
+                try await catalog.store.create(key, [UInt8](repeating: 0, count: Int(stored.bytes)))
+            }
             try await catalog.store.create(try Catalog.manifestKey(name: name, id: id), try manifest.encoded())
             return manifest
         }
