@@ -64,7 +64,7 @@ struct ChainOptions: ParsableArguments, Sendable {
     /// - Throws: `.configuration` when a file cannot be read as what it should be.
     func trust(in name: String) throws -> VerifyChain.Trust {
         var trust = VerifyChain.Trust()
-        trust.keys = try publicKey.map { try VerificationKey(pem: PEMFile.text(of: $0), file: $0) }
+        trust.keys = try publicKey.map { try VerificationKey(pem: KeyFile($0).text(), file: $0) }
         trust.signedSince = signedSince.flatMap(BackupID.init)
         if let anchor, FileManager.default.fileExists(atPath: anchor) {
             trust.anchor = try ChainAnchor.read(from: anchor, of: name)
@@ -80,7 +80,7 @@ struct ChainAnchor: Codable {
 
     /// - Throws: `.configuration` when it is none, or of another subject.
     static func read(from file: String, of name: String) throws -> Manifest.Link {
-        guard let anchor = try? JSONDecoder().decode(ChainAnchor.self, from: Data(PEMFile.text(of: file).utf8)) else {
+        guard let anchor = try? JSONDecoder().decode(ChainAnchor.self, from: Data(KeyFile(file).text().utf8)) else {
             throw Failure(
                 .configuration,
                 "read the anchor \(file): it is none",

@@ -3,7 +3,6 @@
 import ArgumentParser
 import Catalog
 import Failures
-import FoundationEssentials
 
 /// What manifests, and the records of removals, are signed with.
 struct SigningOptions: ParsableArguments, Sendable {
@@ -17,26 +16,12 @@ struct SigningOptions: ParsableArguments, Sendable {
 
     /// - Throws: `.configuration`.
     func key() throws -> SigningKey? {
-        try signKey.map { try SigningKey(pem: PEMFile.text(of: $0), file: $0) }
+        try signKey.map { try SigningKey(pem: KeyFile($0).text(), file: $0) }
     }
 }
 
-/// Small files with keys.
-enum PEMFile {
-    private static let bytesMax = 64 << 10
-
+extension KeyFile {
+    /// The text of a PEM file.
     /// - Throws: `.configuration`.
-    static func text(of path: String) throws -> String {
-        do {
-            let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-            guard bytes.count <= bytesMax else {
-                throw Failure(.configuration, "read the key in \(path): it is too large")
-            }
-            return String(decoding: bytes, as: UTF8.self)
-        } catch let failure as Failure {
-            throw failure
-        } catch {
-            throw Failure(.configuration, "read the key in \(path)", cause: error)
-        }
-    }
+    func text() throws -> String { String(decoding: try bytes("key"), as: UTF8.self) }
 }

@@ -149,7 +149,7 @@ struct ChainRunTests {
                 try text.replacingOccurrences(of: "\"0\" : 1", with: "\"0\" : 2")
                     .write(to: manifest, atomically: false, encoding: .utf8)
                 let edited = try await rig.verify()
-                #expect(edited.code == 4 && edited.output.contains("unsigned"), "\(edited.output)")
+                #expect(edited.code == 4 && edited.output.contains("forged"), "\(edited.output)")
                 try restore()
 
                 try files.removeItem(at: set(2))
