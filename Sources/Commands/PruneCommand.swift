@@ -6,7 +6,7 @@ import Failures
 import ObjectStorage
 import Operations
 
-struct PruneCommand: RunnableCommand {
+struct PruneCommand: MonitoredCommand {
     static let configuration = CommandConfiguration(
         commandName: "prune",
         abstract: "Remove the backups that no rule keeps, and what runs that died left.",
@@ -39,7 +39,11 @@ struct PruneCommand: RunnableCommand {
 
     @OptionGroup var uploads: UnfinishedOptions
     @OptionGroup var source: SourceStoreOptions
+    @OptionGroup(title: "Monitoring") var monitoring: MonitoringOptions
     @OptionGroup(title: "Output") var outputs: OutputOptions
+
+    var watchedSubject: WatchedSubject { .init(source.name, orElse: .all) }
+    var isRehearsal: Bool { dryRun }
 
     private static let graceOfBackups: Int64 = 3600
     private static let graceOfIncomplete: Int64 = 86_400
@@ -74,6 +78,7 @@ struct PruneCommand: RunnableCommand {
             if !yes, plan.removesAnything { try await ask(plan, session) }
 
             let findings = try await sets?.run(plans ?? [])
+            if let plans { RunFacts.note { $0.pruned(SetsReport(plans, findings ?? [])) } }
             let swept =
                 if let remnants, let due { try await remnants.run(due) } else { [PruneIncomplete.Finding]?.none }
             return try PruneReport(

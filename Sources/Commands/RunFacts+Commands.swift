@@ -133,6 +133,27 @@ extension RunFacts {
         }
     }
 
+    mutating func pruned(_ report: SetsReport) {
+        for (name, sets) in Dictionary(grouping: report.rows, by: \.name) {
+            func value(_ outcome: String, _ words: Set<String>) -> Value {
+                Value(
+                    "prune_backups",
+                    "Backups of the last prune, by what became of them.",
+                    labels: [MetricLabel("outcome", outcome)],
+                    Double(sets.count { words.contains($0.outcome) })
+                )
+            }
+            let failures: Set = ["half-removed", "locked", "failed", "refused"]
+            subjects[name] = Subject(
+                succeeded: !sets.contains { failures.contains($0.outcome) },
+                values: [
+                    value("kept", ["kept", "pinned", "changed", "locked-by-store"]), value("removed", ["removed"]),
+                    value("failed", failures),
+                ]
+            )
+        }
+    }
+
     /// What the store itself says, whoever made the backups.
     mutating func looked(at statuses: [SubjectStatus]) {
         for status in statuses {

@@ -92,13 +92,14 @@ import Testing
             #expect(other.code == 0, "\(other.errors)")
             for line in [
                 ["verify", "--all"], ["drill", "--name", "demo"], ["status"],
-                ["copy", "--all", "--to", "file://\(rig.folder.path)/second"],
+                ["copy", "--all", "--to", "file://\(rig.folder.path)/second"], ["prune", "--keep-last", "1", "--yes"],
             ] {
                 let run = try await Redoubt.run(line + ["--from", rig.store.url] + metrics)
                 #expect(run.code == 0, "\(line): \(run.errors)")
             }
             let all = try read()
-            for (command, names) in [("verify", ["demo", "other"]), ("drill", ["demo"]), ("copy", ["demo", "other"])] {
+            let both = ["demo", "other"]
+            for (command, names) in [("verify", both), ("drill", ["demo"]), ("copy", both), ("prune", both)] {
                 for name in names {
                     #expect(
                         all[Self.series("\(command)_last_success_timestamp_seconds", name)] != nil,
@@ -109,6 +110,7 @@ import Testing
             #expect(all[Self.series("backups")] == 1 && all["redoubt_verify_last_status"] == 0)
             #expect(all[Self.series("backups_verified_timestamp_seconds", "other")] != nil)
             #expect(all[Self.series("backup_last_status")] == 5)
+            #expect(all["redoubt_prune_backups{name=\"demo\",outcome=\"kept\"}"] == 1)
             // What rules and dashboard ask for exists, and the page tells of it.
             let families = Set(all.keys.map { String($0.prefix { $0 != "{" }) })
             for asked in try Self.namesAskedFor() { #expect(families.contains(asked), "\(asked)") }
