@@ -24,6 +24,8 @@ package struct ChainedSet: Sendable {
     /// `nil` when the bytes are no manifest of this set.
     package let manifest: Manifest?
     package let signature: [UInt8]?
+    /// Why the bytes are no manifest of this set.
+    package var trouble: String?
     /// The first member that is not there, or has another size.
     package var missing: String?
     /// Whether a record says that this very set was removed.
@@ -171,7 +173,15 @@ extension Catalog {
         _ signed: Set<ObjectKey>
     ) async throws -> ChainedSet? {
         guard let bytes = try await manifestBytes(name: name, id: id) else { return nil }
-        let decoded = (try? Manifest(decoding: bytes)).flatMap { $0.name == name && $0.id == id ? $0 : nil }
+        var trouble: String?
+        var decoded: Manifest?
+        do {
+            let manifest = try Manifest(decoding: bytes)
+            decoded = manifest.name == name && manifest.id == id ? manifest : nil
+            if decoded == nil { trouble = "its manifest says that it is \(manifest.name)/\(manifest.id)" }
+        } catch let failure as Failure {
+            trouble = failure.message
+        }
         let key = try Self.signatureKey(name: name, id: id, manifest: bytes)
         // A signature under another name is one of another manifest: it is shown, and does not fit.
         let other = signed.first { $0.components.prefix(2).elementsEqual([name, id.text]) }
@@ -179,6 +189,7 @@ extension Catalog {
         var signature: [UInt8]?
         if let place { signature = try await self.signature(under: place) ?? [] }
         var set = ChainedSet(id: id, bytes: bytes, manifest: decoded, signature: signature)
+        set.trouble = trouble
         set.missing = decoded?.storedMembers.compactMap(\.stored).first { sizes[$0.key] != $0.bytes }?.key
         return set
     }

@@ -55,7 +55,8 @@ extension Catalog {
     }
 
     /// The newest set of a subject, for the manifest of the next one. Called under the lease of the subject.
-    /// - Parameter isRequired: whether a manifest that cannot be read is an error; the chain begins anew otherwise.
+    /// - Parameter isRequired: whether a manifest that cannot be read is an error, because the next one is signed; the
+    ///   chain begins anew otherwise.
     /// - Returns: `nil` where there is none.
     package func newestLink(
         of name: String,
@@ -66,11 +67,16 @@ extension Catalog {
         .Link?
     {
         do {
-            let keys = try await store.list(under: KeyFolder([name])).map(\.key).filter(Self.isManifest)
+            let listed = Set(try await store.list(under: KeyFolder([name])).map(\.key))
+            let keys = listed.filter(Self.isManifest)
             let ids = keys.compactMap { BackupID($0.components[1]) }
             guard let id = ids.filter({ id in limit.map { id < $0 } ?? true }).max() else { return nil }
             let key = try Self.manifestKey(name: name, id: id)
-            return Manifest.Link(to: id, manifest: try await store.read(key, bytesMax: Manifest.sizeBytesMax).bytes)
+            let bytes = try await store.read(key, bytesMax: Manifest.sizeBytesMax).bytes
+            if !isRequired, listed.contains(try Self.signatureKey(name: name, id: id, manifest: bytes)) {
+                logger.warning("\(name)/\(id) is signed, and the set that follows it will not be (--sign-key)")
+            }
+            return Manifest.Link(to: id, manifest: bytes)
         } catch let failure as Failure where failure.code == .noSuchStore {
             return nil
         } catch let failure as Failure where !isRequired && [.permissionDenied, .unsupported].contains(failure.code) {

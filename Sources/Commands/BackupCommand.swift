@@ -120,7 +120,7 @@ struct BackupCommand: MonitoredCommand {
         try store.requireDistinct(to)
         let part = try part.part(session.environment)
         let compression = try compression.choice()
-        let signingKey = try signing.key()
+        let signingKey = try signing.key(session)
         let encryption = try encryption.choice(session)
         let factory = MemberFactory(servers: servers, fitness: fitness, method: source, dataDirectory: dataDir)
         return try await factory.withMembers(session) { found in

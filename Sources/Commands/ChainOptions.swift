@@ -21,7 +21,7 @@ struct ChainOptions: ParsableArguments, Sendable {
 
     @Option(
         help: ArgumentHelp(
-            "With --chain: sets before this one need no signature.",
+            "With --chain: where the history begins that counts. Older sets need no signature, and may be missing.",
             valueName: "id"
         )
     )
@@ -50,7 +50,7 @@ struct ChainOptions: ParsableArguments, Sendable {
         if let first = outcome.bad.first {
             throw Failure(
                 .digestMismatch,
-                "verify the chain of \(name) in \(store): \(outcome.bad.count) places are broken, the first at "
+                "verify the chain of \(name) in \(store): broken at \(ChainReport.places(outcome.bad.count)), first at "
                     + "\(first.id): \(first.detail)",
                 hint: "Look for a copy of these sets elsewhere. docs/chain.md says what each verdict means."
             )
@@ -104,7 +104,11 @@ struct ChainAnchor: Codable {
         do {
             try (encoder.encode(self) + Data("\n".utf8)).write(to: URL(fileURLWithPath: file), options: .atomic)
         } catch {
-            throw Failure(.inputOutput, "write the anchor \(file)", cause: error)
+            throw Failure(
+                .inputOutput,
+                "write the anchor \(file): its folder is not there, or may not be written to",
+                hint: "The history is whole; only that could not be remembered."
+            )
         }
     }
 }
@@ -138,7 +142,7 @@ struct ChainReport: Encodable {
     }
 
     var text: String {
-        var table = TextTable([("ID", .left), ("VERDICT", .left), ("SIGNED BY", .left), ("", .left)])
+        var table = TextTable([("ID", .left), ("VERDICT", .left), ("SIGNED BY", .left), ("WHY", .left)])
         for set in sets { table.append([set.id, set.verdict, set.signedBy ?? "", set.detail ?? ""]) }
         return "\(table.text)\n\nchain     \(verdict)"
     }
@@ -146,8 +150,10 @@ struct ChainReport: Encodable {
     var verdict: String {
         let pruned = sets.count { $0.verdict == VerifyChain.Finding.Verdict.pruned.rawValue }
         let there = "\(sets.count - pruned - missing) sets, \(pruned) pruned"
-        return bad == 0 ? "\(name): whole (\(there))" : "\(name): BROKEN at \(bad) places (\(there))"
+        return bad == 0 ? "\(name): whole (\(there))" : "\(name): BROKEN at \(Self.places(bad)) (\(there))"
     }
+
+    static func places(_ count: Int) -> String { "\(count) \(count == 1 ? "place" : "places")" }
 
     private var missing: Int {
         sets.count { ["removed", "rolled-back"].contains($0.verdict) }

@@ -79,7 +79,7 @@ struct CopyCommand: MonitoredCommand {
         let session = outputs.session()
         let choice = try choice()
         let encryption = EncryptionChoice(try recipients.lock())
-        let signingKey = try signing.key()
+        let signingKey = try signing.key(session)
         guard signingKey == nil || encryption.isAsked else {
             throw Failure(
                 .usage,

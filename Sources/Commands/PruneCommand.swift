@@ -67,6 +67,7 @@ struct PruneCommand: MonitoredCommand {
 
             // The whole plan first: what goes, and why the rest stays.
             let plans = try await sets?.plan(of: source.name)
+            if let name = source.name, plans?.isEmpty == true { throw Self.noBackup(of: name, in: store.location) }
             let due = try await remnants?.plan(of: source.name, looksForUnfinished: uploads.areLookedFor)
             let plan = PruneReport(
                 at: store.location,
@@ -88,6 +89,15 @@ struct PruneCommand: MonitoredCommand {
                 due.map { RemnantsReport($0, swept ?? []) }
             ).conclude(session)
         }
+    }
+
+    /// A slip in the name would be a prune that removes nothing, every night.
+    private static func noBackup(of name: String, in store: String) -> Failure {
+        Failure(
+            .noSuchBackup,
+            "prune \(name): \(store) holds no backup of that name",
+            hint: "`redoubt list --from \(store)` shows the names that are there."
+        )
     }
 
     private func setPruning(_ catalog: Catalog, _ session: Session) throws -> Prune? {

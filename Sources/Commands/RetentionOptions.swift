@@ -128,7 +128,7 @@ struct RetentionOptions: ParsableArguments, Sendable {
             tool: .init(name: "redoubt", version: redoubtVersion),
             runID: session.runID
         )
-        request.signingKey = try signing.key()
+        request.signingKey = try signing.key(session)
         return request
     }
 }

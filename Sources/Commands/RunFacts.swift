@@ -34,6 +34,8 @@ struct RunFacts: Sendable {
     var storeRetries = 0
     /// Nothing is told of a run that did its part and not the whole.
     var isPart = false
+    /// It is no proof of what is in backups, and no metric may take it for one, nor lose the last one over it.
+    var hasNoMetrics = false
 
     private static let noted = Mutex(RunFacts())
 

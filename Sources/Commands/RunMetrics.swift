@@ -16,7 +16,7 @@ struct RunMetrics: Sendable {
     var subjectBefore: String?
 
     var samples: [MetricSample] {
-        guard !(facts.isPart && exitCode == 0) else { return [] }
+        guard !facts.hasNoMetrics, !(facts.isPart && exitCode == 0) else { return [] }
         var samples: [MetricSample] = []
         for (name, subject) in subjects {
             let succeeded = subject.succeeded ?? (exitCode == 0)

@@ -110,7 +110,9 @@ struct RunWatch: Sendable {
             subject: subject
         )
         let samples = metrics(report)
-        if let file = options.metricsFile { await attempt { try MetricsFile(path: file).write(samples) } }
+        if let file = options.metricsFile, !samples.isEmpty {
+            await attempt { try MetricsFile(path: file).write(samples) }
+        }
         guard options.pushgateway != nil || pingURL != nil || options.webhook != nil else { return }
         await attempt { try await withHTTPClient { await send(report, samples, over: $0) } }
     }

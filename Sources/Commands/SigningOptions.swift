@@ -15,8 +15,10 @@ struct SigningOptions: ParsableArguments, Sendable {
     var signKey: String?
 
     /// - Throws: `.configuration`.
-    func key() throws -> SigningKey? {
-        try signKey.map { try SigningKey(pem: KeyFile($0).text(), file: $0) }
+    func key(_ session: Session) throws -> SigningKey? {
+        guard let signKey else { return nil }
+        KeyFile(signKey).warnIfReadableByAll(session)
+        return try SigningKey(pem: KeyFile(signKey).text(), file: signKey)
     }
 }
 

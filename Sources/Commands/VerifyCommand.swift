@@ -64,7 +64,7 @@ struct VerifyCommand: MonitoredCommand {
     func execute() async throws -> ExitCode {
         let session = outputs.session()
         // Not a proof of what is in the backups, and nobody who watches may take it for one.
-        if chain.chain || storedOnly { RunFacts.note { $0.isPart = true } }
+        if chain.chain || storedOnly { RunFacts.note { $0.hasNoMetrics = true } }
         if let from, chain.chain { return try await verifyChain(in: from, session) }
         let keyring = try identity.keyring(session)
         if let from {

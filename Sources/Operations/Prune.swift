@@ -101,6 +101,10 @@ package struct Prune: Sendable {
             if try await catalog.isPinned(name: name, id: id) { return .pinned }
             guard let manifest = try await catalog.manifestBytes(name: name, id: id) else { return .changed }
 
+            if request.signingKey == nil, try await catalog.signature(name: name, id: id, manifest: manifest) != nil {
+                logger.warning("\(name)/\(id) is signed, and the record of its removal will not be (--sign-key)")
+            }
+
             // That it went by a rule is on record before it goes.
             let record = try await catalog.write(
                 request.removal(of: due, manifest: manifest),

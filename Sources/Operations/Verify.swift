@@ -206,7 +206,7 @@ package struct Verify: Sendable {
             .cannotDecrypt,
             "verify \(member.member): the object is the one that was stored, and its content is not proven",
             cause: lack,
-            hint: (lack.hint.map { $0 + " " } ?? "") + "--stored-only says that no more is wanted."
+            hint: (lack.hint.map { $0 + " " } ?? "") + "For one backup, --stored-only says that no more is wanted."
         )
     }
 

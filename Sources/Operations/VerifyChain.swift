@@ -95,6 +95,8 @@ package struct VerifyChain: Sendable {
             switch step {
             case .set(let set, let words): findings.append(judged(set, words))
             case .pruned(let removal): findings.append(judged(removal))
+            // From before the history that is asked for.
+            case .missing(let link, _) where trust.signedSince.map({ link.id < $0 }) == true: continue
             case .missing(let link, let after):
                 findings.append(
                     Finding(
@@ -114,7 +116,7 @@ package struct VerifyChain: Sendable {
         func finding(_ verdict: Finding.Verdict, _ detail: String, by key: String? = nil) -> Finding {
             Finding(id: set.id, verdict: verdict, detail: detail, signedBy: key)
         }
-        guard set.manifest != nil else { return finding(.unreadable, "its manifest cannot be read") }
+        guard set.manifest != nil else { return finding(.unreadable, set.trouble ?? "its manifest cannot be read") }
         if case .differs(let after) = words {
             return finding(.changed, "\(after) was taken after another manifest than this one")
         }

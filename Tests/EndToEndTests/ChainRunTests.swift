@@ -141,7 +141,7 @@ struct ChainRunTests {
                 try files.removeItem(at: set(1))
                 try files.copyItem(at: set(0), to: set(1))
                 let swapped = try await rig.verify()
-                #expect(swapped.code == 4 && swapped.output.contains("unreadable"), "\(swapped.output)")
+                #expect(swapped.code == 4 && swapped.output.contains("it is demo/\(rig.ids[0])"), "\(swapped.output)")
                 try restore()
 
                 let manifest = set(2).appendingPathComponent("manifest.json")

@@ -145,6 +145,8 @@ import Testing
         try await withRig { rig in
             try rig.removeByHand(1)
             #expect(try await rig.verdicts() == ["3 intact", "2 intact", "1 removed", "0 beginning"])
+            // A loss that is known is let be.
+            #expect(try await rig.verdicts(since: 2) == ["3 intact", "2 intact", "0 beginning"])
         }
     }
 
