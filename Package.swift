@@ -199,7 +199,7 @@ let package = Package(
             "OperationsTests",
             [
                 "Operations", "Catalog", "Compression", "DataDirectory", "Kubernetes", "ObjectStorage", "RedisClient",
-                "RedisProtocol", "Failures", "TestParts", logging,
+                "RedisProtocol", "RDB", "Failures", "TestParts", logging,
             ]
         ),
         tests("TelemetryTests", ["Telemetry", "Failures", "HTTPTransport", "TestParts"]),

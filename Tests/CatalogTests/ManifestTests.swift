@@ -71,6 +71,18 @@ struct ManifestTests {
         #expect(try Manifest(decoding: bytes) == manifest)
     }
 
+    /// So many that their sizes would not add up any more.
+    @Test func moreMembersThanAClusterHasAreRefused() throws {
+        var manifest = try Self.sample()
+        manifest.members = (0..<5000).map { number in
+            var member = Manifest.Member(member: "m\(number)")
+            member.error = .init(code: "unreachable", message: "")
+            return member
+        }
+        let failure = #expect(throws: Failure.self) { try Manifest(decoding: try manifest.encoded()) }
+        #expect(failure?.code == .corruptManifest)
+    }
+
     @Test func everyTruncationIsRefused() throws {
         let bytes = try Self.sample().encoded()
         for length in 0..<(bytes.count - 2) {
