@@ -58,7 +58,7 @@ let benches: [Target] =
     : [
         .executableTarget(
             name: "redoubt-object",
-            dependencies: ["ByteStreams", "ObjectStorage"],
+            dependencies: ["ByteStreams", "CLinux", "ObjectStorage"],
             path: "Tests/ObjectBench",
             swiftSettings: strict
         ),
@@ -146,7 +146,7 @@ let package = Package(
             [
                 "Failures", "Age", "ByteStreams", "RedisProtocol", "RDB", "Compression", "ObjectStorage",
                 "RedisClient", "DataDirectory", "HTTPTransport", "Kubernetes", "Catalog", "Operations", "Telemetry",
-                argumentParser, logging,
+                "CLinux", argumentParser, logging,
                 systemPackage,
             ]
         ),

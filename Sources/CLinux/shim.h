@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <malloc.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -7,4 +8,11 @@
 static inline int linux_renameat2(int old_folder, const char *old_name, int new_folder, const char *new_name,
                                   unsigned int flags) {
     return (int)syscall(SYS_renameat2, old_folder, old_name, new_folder, new_name, flags);
+}
+
+// mallopt(3): Swift's import of the C library leaves <malloc.h> out. Other C libraries have no such habit to change.
+static inline void linux_give_back_blocks_of(int bytes) {
+#ifdef M_MMAP_THRESHOLD
+    (void)mallopt(M_MMAP_THRESHOLD, bytes);
+#endif
 }

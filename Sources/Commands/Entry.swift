@@ -48,6 +48,7 @@ struct RootCommand: ParsableCommand {
 package enum Entry {
     /// Runs the command line of this process and ends it.
     package static func main() async -> Never {
+        LargeBlocks.giveBack()
         signal(SIGPIPE, SIG_IGN)
         // A core file would hold passwords (F50).
         var none = rlimit(rlim_cur: 0, rlim_max: 0)

@@ -25,7 +25,7 @@ enum Rules {
         "CCurl": ["HTTPTransport"],
         "CZlib": ["Compression"],
         "CZstd": ["Compression"],
-        "CLinux": ["DataDirectory"],
+        "CLinux": ["Commands", "DataDirectory"],
         "CChecksum": ["RDB"],
     ]
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ByteStreams
+import CLinux
 import Foundation
 import ObjectStorage
 
@@ -18,6 +19,8 @@ enum Bench {
     static let partSizeBytes = 8 << 20
 
     static func run() async throws {
+        // As the program does it (Sources/Commands/LargeBlocks.swift).
+        linux_give_back_blocks_of(1 << 20)
         let words = Array(CommandLine.arguments.dropFirst())
         guard let verb = words.first, let bytes = words.last.flatMap({ Int($0) }), words.count == 4 || words.count == 2
         else { throw Ending("redoubt-object up|down STORE KEY BYTES, or make BYTES") }
