@@ -49,9 +49,8 @@ package final class HeldLease: Sendable {
     package func confirm() async throws {
         let (lease, renewedAt) = state.withLock { ($0.lease, $0.renewedAt) }
         if seat.isAdvisory { return try await confirmNobodyElse() }
-        guard ContinuousClock.now - renewedAt < timing.lifetime, let seated = try await seat.readAgainIfAbsent(),
-            lease.isHeld(seated)
-        else { throw lost(nil) }
+        guard ContinuousClock.now - renewedAt < timing.lifetime else { throw ranOut() }
+        guard let seated = try await seat.readAgainIfAbsent(), lease.isHeld(seated) else { throw lost(nil) }
     }
 
     /// - Throws: `.locked` when somebody else is seen to hold the lease.
@@ -123,6 +122,14 @@ package final class HeldLease: Sendable {
         // A renewal that was cancelled on its way may have made another version.
         guard isOver || !lease.isShared, let seated = try? await seat.read(), lease.isHeld(seated) else { return }
         try? await seat.release(seated.version)
+    }
+
+    private func ranOut() -> Failure {
+        Failure(
+            .locked,
+            "hold \(seat.place): it was not renewed for \(timing.lifetime), and another run may have taken it over",
+            hint: "Run again. The machine, or the store, stood still for too long."
+        )
     }
 
     private func lost(_ cause: Failure?) -> Failure {

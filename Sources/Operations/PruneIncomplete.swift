@@ -14,6 +14,9 @@ package struct PruneIncomplete: Sendable {
     private let catalog: Catalog
     /// How long a remnant is left alone, in seconds.
     private let graceSeconds: Int64
+    /// How long the file in which a lease is written is left alone at least: who asks for a lease holds none yet, so
+    /// that ours keeps nobody from writing one.
+    private static let leaseGraceSeconds: Int64 = 60
     private let runID: String
     private let timing: LeaseTiming
     private let logger: Logger
@@ -60,10 +63,14 @@ package struct PruneIncomplete: Sendable {
     /// - Throws: `.noSuchStore`.
     package func plan(of name: String?, looksForUnfinished: Bool = true) async throws -> Plan {
         let remnants = try await catalog.remnants(of: name, looksForUnfinished: looksForUnfinished)
-        let limit = Timestamp.now().secondsSince1970 - graceSeconds
+        let now = Timestamp.now().secondsSince1970
+        let isDue = { (remnant: Remnant) in
+            let grace = remnant.kind == .unfinishedLease ? max(graceSeconds, Self.leaseGraceSeconds) : graceSeconds
+            return remnant.writtenAtSeconds <= now - grace
+        }
         return Plan(
-            due: remnants.found.filter { $0.writtenAtSeconds <= limit },
-            young: remnants.found.filter { $0.writtenAtSeconds > limit },
+            due: remnants.found.filter(isDue),
+            young: remnants.found.filter { !isDue($0) },
             unlistable: remnants.unlistable
         )
     }

@@ -10,7 +10,10 @@ import TestParts
 import Testing
 
 struct LeaseTests {
-    private static let quick = LeaseTiming(lifetime: .milliseconds(400), interval: .milliseconds(40))
+    /// For those who wait for it to run out.
+    private static let quick = LeaseTiming(lifetime: .milliseconds(1500), interval: .milliseconds(40))
+    /// For those who hold it: a starved machine may stand still for longer than a short one lasts.
+    private static let lasting = LeaseTiming(lifetime: .seconds(30), interval: .milliseconds(40))
 
     private func lease(_ holder: String, pid: Int32? = nil, host: String? = nil) -> Lease {
         var process = ProcessIdentity.current()
@@ -40,7 +43,7 @@ struct LeaseTests {
 
     @Test func aLeaseIsGoneWhenItsScopeEnds() async throws {
         try await withCatalog { catalog in
-            let held = try await catalog.withLease(on: "demo", as: lease("a"), timing: Self.quick) { lease in
+            let held = try await catalog.withLease(on: "demo", as: lease("a"), timing: Self.lasting) { lease in
                 try await lease.confirm()
                 return try await keys(catalog)
             }
@@ -52,13 +55,13 @@ struct LeaseTests {
     @Test func aLeaseIsGoneAlsoWhenItsScopeThrowsOrIsCancelled() async throws {
         try await withCatalog { catalog in
             await #expect(throws: Failure.self) {
-                try await catalog.withLease(on: "demo", as: lease("a"), timing: Self.quick) { _ in
+                try await catalog.withLease(on: "demo", as: lease("a"), timing: Self.lasting) { _ in
                     throw Failure(.unclassified, "boom")
                 }
             }
             #expect(try await keys(catalog) == [])
             let run = Task {
-                try await catalog.withLease(on: "demo", as: lease("a"), timing: Self.quick) { _ in
+                try await catalog.withLease(on: "demo", as: lease("a"), timing: Self.lasting) { _ in
                     try await Task.sleep(for: .seconds(60))
                 }
             }
@@ -73,9 +76,9 @@ struct LeaseTests {
 
     @Test func aSecondRunIsLockedOutAtOnceByALivingProcessOfThisMachine() async throws {
         try await withCatalog { catalog in
-            try await catalog.withLease(on: "demo", as: lease("a"), timing: Self.quick) { _ in
+            try await catalog.withLease(on: "demo", as: lease("a"), timing: Self.lasting) { _ in
                 let failure = await #expect(throws: Failure.self) {
-                    try await catalog.withLease(on: "demo", as: lease("b"), timing: Self.quick) { _ in }
+                    try await catalog.withLease(on: "demo", as: lease("b"), timing: Self.lasting) { _ in }
                 }
                 #expect(failure?.code == .locked)
             }
@@ -84,9 +87,9 @@ struct LeaseTests {
 
     @Test func aSecondRunIsLockedOutByARenewalOfAnotherMachine() async throws {
         try await withCatalog { catalog in
-            try await catalog.withLease(on: "demo", as: lease("a", host: "elsewhere"), timing: Self.quick) { _ in
+            try await catalog.withLease(on: "demo", as: lease("a", host: "elsewhere"), timing: Self.lasting) { _ in
                 let failure = await #expect(throws: Failure.self) {
-                    try await catalog.withLease(on: "demo", as: lease("b"), timing: Self.quick) { _ in }
+                    try await catalog.withLease(on: "demo", as: lease("b"), timing: Self.lasting) { _ in }
                 }
                 #expect(failure?.code == .locked)
             }
@@ -117,7 +120,7 @@ struct LeaseTests {
         try await withCatalog { catalog in
             let wasCancelled = Mutex(false)
             let failure = await #expect(throws: Failure.self) {
-                try await catalog.withLease(on: "demo", as: lease("a"), timing: Self.quick) { lease in
+                try await catalog.withLease(on: "demo", as: lease("a"), timing: Self.lasting) { lease in
                     // The holder renews meanwhile, so the thief may need several tries.
                     _ = try await eventually("the lease is stolen", withinSeconds: 10) {
                         let version = try await catalog.store.stat(Lease.key(of: "demo"))?.version
@@ -150,7 +153,7 @@ struct LeaseTests {
             await withTaskGroup(of: Void.self) { group in
                 for lease in leases {
                     group.addTask {
-                        try? await catalog.withLease(on: "demo", as: lease, timing: Self.quick) { _ in
+                        try? await catalog.withLease(on: "demo", as: lease, timing: Self.lasting) { _ in
                             inside.enter()
                             try await Task.sleep(for: .milliseconds(20))
                             inside.leave()

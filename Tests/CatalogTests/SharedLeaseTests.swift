@@ -8,7 +8,7 @@ import Testing
 
 /// The lease that the pods of one Job hold together.
 struct SharedLeaseTests {
-    private static let quick = LeaseTiming(lifetime: .milliseconds(400), interval: .milliseconds(40))
+    private static let quick = LeaseTiming(lifetime: .milliseconds(1500), interval: .milliseconds(40))
     private static let key = ".locks/demo.json"
 
     private func withCatalog(_ body: (Catalog) async throws -> Void) async throws {

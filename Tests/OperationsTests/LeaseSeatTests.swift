@@ -42,7 +42,10 @@ struct LeaseSeatTests {
         }
     }
 
-    private static let quick = LeaseTiming(lifetime: .milliseconds(600), interval: .milliseconds(60))
+    /// For those who wait for it to run out.
+    private static let quick = LeaseTiming(lifetime: .milliseconds(1500), interval: .milliseconds(60))
+    /// For those who hold it: a starved machine may stand still for longer than a short one lasts.
+    private static let lasting = LeaseTiming(lifetime: .seconds(30), interval: .milliseconds(60))
 
     private static func isLost(_ lease: HeldLease) async -> Bool {
         do {
@@ -85,9 +88,9 @@ struct LeaseSeatTests {
     @Test(arguments: Kind.allCases)
     func aHolderWhoRenewsIsRespectedAndADeadOneIsNot(kind: Kind) async throws {
         try await kind.withSeats { one, two in
-            try await Catalog.withLease(at: one, as: Self.lease("a"), timing: Self.quick) { held in
+            try await Catalog.withLease(at: one, as: Self.lease("a"), timing: Self.lasting) { held in
                 let failure = await #expect(throws: Failure.self) {
-                    try await Catalog.withLease(at: two, as: Self.lease("b"), timing: Self.quick) { _ in }
+                    try await Catalog.withLease(at: two, as: Self.lease("b"), timing: Self.lasting) { _ in }
                 }
                 #expect(failure?.code == .locked)
                 try await held.confirm()
@@ -102,7 +105,7 @@ struct LeaseSeatTests {
     func aRunThatLosesItsLeaseIsStopped(kind: Kind) async throws {
         try await kind.withSeats { one, two in
             let failure = await #expect(throws: Failure.self) {
-                try await Catalog.withLease(at: one, as: Self.lease("a"), timing: Self.quick) { held in
+                try await Catalog.withLease(at: one, as: Self.lease("a"), timing: Self.lasting) { held in
                     _ = try await eventually("the lease is stolen", withinSeconds: 10) {
                         guard let seen = try await two.read() else { return nil as ObjectVersion? }
                         return try? await two.replace(seen.version, with: Self.lease("thief"))
@@ -159,8 +162,8 @@ struct LeaseSeatTests {
     func podsOfOneJobShareIt(kind: Kind) async throws {
         try await kind.withSeats { one, two in
             let shared = Lease.shared(byJob: "job", purpose: "backup")
-            try await Catalog.withLease(at: one, as: shared, timing: Self.quick) { first in
-                try await Catalog.withLease(at: two, as: shared, timing: Self.quick) { second in
+            try await Catalog.withLease(at: one, as: shared, timing: Self.lasting) { first in
+                try await Catalog.withLease(at: two, as: shared, timing: Self.lasting) { second in
                     try await Task.sleep(for: .milliseconds(400))
                     try await first.confirm()
                     try await second.confirm()

@@ -20,7 +20,7 @@ import Testing
                 Catalog(store: store ?? self.store),
                 graceSeconds: grace,
                 runID: "prune",
-                timing: LeaseTiming(lifetime: .milliseconds(600), interval: .milliseconds(60)),
+                timing: LeaseTiming(lifetime: .seconds(30), interval: .milliseconds(60)),
                 logger: PlanParts.logger
             )
         }
@@ -41,6 +41,14 @@ import Testing
                 [.modificationDate: date],
                 ofItemAtPath: folder.appendingPathComponent(path).path
             )
+        }
+
+        /// The files in which leases were to be written.
+        func ageLeases(seconds: Double) throws {
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder.path + "/.locks")
+            let files = names.filter { $0.contains(".partial~") }
+            try #require(!files.isEmpty)
+            for name in files { try age(".locks/\(name)", hours: seconds / 3600) }
         }
 
         var keys: [String] {
@@ -65,6 +73,7 @@ import Testing
             try await rig.leaveBehind("\(Self.dead)/redis-1.rdb.zst")
             try await rig.leaveBehind("\(Self.good)/redis-1.rdb.zst")
             try await rig.leaveBehind(".locks/demo.json")
+            try rig.ageLeases(seconds: 61)
             try await rig.leaveBehind("demo/notes/redis.rdb")
             try await body(rig)
         }
@@ -120,6 +129,15 @@ import Testing
             #expect(plan.young.count == 3)
             _ = try await prune.run(plan)
             #expect(Set(try await rig.keys) == Self.foreign.union(["other/20261121T000000Z-0001/x.rdb"]))
+        }
+    }
+
+    /// Who asks for a lease holds none yet: the file in which it is written is not taken away, whatever the grace is.
+    @Test func aLeaseThatIsBeingWrittenStays() async throws {
+        try await withRig { rig in
+            try rig.ageLeases(seconds: 2)
+            let plan = try await rig.prune().plan(of: "demo")
+            #expect(plan.young.map(\.kind) == [.unfinishedLease] && plan.due.count == 3)
         }
     }
 

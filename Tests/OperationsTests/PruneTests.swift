@@ -261,7 +261,7 @@ import Testing
         Pinning(
             rig.catalog,
             tool: .init(name: "redoubt", version: "0"),
-            timing: LeaseTiming(lifetime: .milliseconds(900), interval: .milliseconds(20))
+            timing: LeaseTiming(lifetime: .seconds(30), interval: .milliseconds(20))
         )
     }
 
