@@ -13,6 +13,7 @@ package struct AgeHeader: Sendable {
 
         enum Kind {
             case x25519(share: [UInt8])
+            case hybrid(share: [UInt8])
             case scrypt(salt: [UInt8], workFactor: Int)
             case other
         }
@@ -34,10 +35,9 @@ package struct AgeHeader: Sendable {
         private static func kind(_ arguments: [String], _ body: [UInt8]) throws -> Kind {
             switch arguments.first {
             case X25519Wrap.kind:
-                guard arguments.count == 2, let share = RawBase64.decode(Array(arguments[1].utf8)),
-                    share.count == AgeRecipient.keyBytes, body.count == FileKeyWrap.bodyBytes
-                else { throw broken("a stanza for an X25519 recipient breaks a rule") }
-                return .x25519(share: share)
+                return .x25519(share: try share(AgeKeyKind.x25519.publicBytes, arguments, body))
+            case HybridWrap.kind:
+                return .hybrid(share: try share(HybridWrap.shareBytes, arguments, body))
             case AgePassphrase.kind:
                 guard arguments.count == 3, let salt = RawBase64.decode(Array(arguments[1].utf8)),
                     salt.count == AgePassphrase.saltBytes, body.count == FileKeyWrap.bodyBytes,
@@ -46,6 +46,14 @@ package struct AgeHeader: Sendable {
                 return .scrypt(salt: salt, workFactor: workFactor)
             default: return .other
             }
+        }
+
+        /// What the second of two arguments says, beside a body that could be a wrapped key.
+        private static func share(_ count: Int, _ arguments: [String], _ body: [UInt8]) throws -> [UInt8] {
+            guard arguments.count == 2, let share = RawBase64.decode(Array(arguments[1].utf8)), share.count == count,
+                body.count == FileKeyWrap.bodyBytes
+            else { throw broken("a stanza of the kind \(arguments[0]) breaks a rule of it") }
+            return share
         }
 
         /// Decimal digits without a leading zero.
@@ -68,6 +76,8 @@ package struct AgeHeader: Sendable {
     static let codeMark = Array("---".utf8)
     static let stanzaMark = Array("-> ".utf8)
     static let bodyLineLetters = 64
+    /// What a header takes beside its stanzas: the first line, and that of the code.
+    static let frameBytes = firstLine.count + 1 + codeMark.count + 1 + 43 + 1
 
     /// Makes the header of a new file.
     init(for stanzas: [Stanza], fileKey: SymmetricKey) {
@@ -118,7 +128,14 @@ package struct AgeHeader: Sendable {
     }
 
     /// How many recipients it has that this program could be.
-    var x25519Count: Int { stanzas.count { if case .x25519 = $0.kind { true } else { false } } }
+    var knownCount: Int {
+        stanzas.count {
+            switch $0.kind {
+            case .x25519, .hybrid: true
+            case .scrypt, .other: false
+            }
+        }
+    }
 
     static func broken(_ rule: String) -> Failure {
         Failure(.corruptEncryption, "read the header of an age file: \(rule)")

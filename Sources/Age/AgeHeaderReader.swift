@@ -4,7 +4,7 @@ import Failures
 
 /// Reads a header that arrives in pieces, line by line, and not one byte further.
 struct AgeHeaderReader {
-    /// Room for some ten thousand recipients.
+    /// Room for some ten thousand recipients of X25519, or 670 post-quantum ones.
     static let bytesMax = 1 << 20
     private static let lineBytesMax = 8192
     private static let versionMark = Array("age-encryption.org/".utf8)

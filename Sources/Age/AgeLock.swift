@@ -13,11 +13,29 @@ package struct AgeLock: Sendable {
 
     private let kind: Kind
 
-    /// - Throws: `.configuration` where there is none.
+    /// - Throws: `.configuration` where there is none, where those of both kinds are mixed, and where there are too many
+    ///   for a header that is read again.
     package init(recipients: [AgeRecipient]) throws {
         var seen: Set<AgeRecipient> = []
         let distinct = recipients.filter { seen.insert($0).inserted }
         guard !distinct.isEmpty else { throw Failure(.configuration, "encrypt: there is no recipient") }
+        let weaker = distinct.filter { !$0.isPostQuantum }
+        guard weaker.isEmpty || weaker.count == distinct.count else {
+            throw Failure(
+                .configuration,
+                "encrypt: of \(distinct.count) recipients \(weaker.count) are not post-quantum "
+                    + "(\(weaker[0].fingerprint))",
+                hint: "A file is as safe as the weakest of its recipients: all of them begin with age1pq1, or none."
+            )
+        }
+        let bytes = distinct.reduce(AgeHeader.frameBytes) { $0 + $1.kind.stanzaBytes }
+        guard bytes <= AgeHeaderReader.bytesMax else {
+            throw Failure(
+                .configuration,
+                "encrypt for \(distinct.count) recipients: their header would be \(bytes) bytes, and at most "
+                    + "\(AgeHeaderReader.bytesMax) are read"
+            )
+        }
         kind = .recipients(distinct)
     }
 
@@ -95,7 +113,7 @@ package struct AgeKeyring: Sendable {
         case (true, _) where passphrase != nil: reason = "the passphrase is not the right one"
         case (true, _): reason = "it is encrypted with a passphrase, and none is given"
         case (false, true): reason = "it is encrypted for \(recipients), and no identity is given"
-        case (false, false) where header.x25519Count == 0:
+        case (false, false) where header.knownCount == 0:
             reason = "it is encrypted for \(recipients), none of them of a kind that is known here"
         case (false, false): reason = "it is encrypted for \(recipients), and no identity that is given is one of them"
         }

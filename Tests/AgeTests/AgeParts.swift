@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Age
+import Crypto
 import Failures
 import Foundation
 import TestParts
 import Testing
 
-/// A pair of keys that Debian's age-keygen made.
+/// A pair of keys, which Debian's age-keygen made where nothing else is said.
 struct KeyPair: Sendable {
     let identity: String
     let recipient: String
@@ -17,6 +18,14 @@ struct KeyPair: Sendable {
         let identity = try #require(lines.first { $0.hasPrefix("AGE-SECRET-KEY-1") })
         let note = try #require(lines.first { $0.hasPrefix("# public key: ") })
         return KeyPair(identity: identity, recipient: String(note.dropFirst("# public key: ".count)))
+    }
+
+    /// A post-quantum one, which Debian's age-keygen does not make.
+    static func hybrid(_ key: XWingMLKEM768X25519.PrivateKey) -> KeyPair {
+        KeyPair(
+            identity: Bech32Text.of("age-secret-key-pq-", Array(key.seedRepresentation)).uppercased(),
+            recipient: Bech32Text.of("age1pq", Array(key.publicKey.rawRepresentation))
+        )
     }
 
     func keyring() throws -> AgeKeyring { AgeKeyring(identities: [try AgeIdentity(parsing: identity)]) }

@@ -39,6 +39,21 @@ struct CraftedFile {
         return (raw(share), raw(try sealed(fileKey, with: key)))
     }
 
+    /// A stanza for a post-quantum recipient.
+    static func hybrid(
+        for key: XWingMLKEM768X25519.PublicKey,
+        fileKey: [UInt8] = fileKey.withUnsafeBytes { Array($0) },
+        info: String = "age-encryption.org/mlkem768x25519"
+    ) throws -> (share: [UInt8], body: String) {
+        var sender = try HPKE.Sender(
+            recipientKey: key,
+            ciphersuite: .init(kem: .XWingMLKEM768X25519, kdf: .HKDF_SHA256, aead: .chaChaPoly),
+            info: Data(info.utf8)
+        )
+        let body = try sender.seal(fileKey)
+        return (Array(sender.encapsulatedKey), raw(body))
+    }
+
     static func scrypt(
         _ passphrase: String,
         workFactor: Int,

@@ -6,17 +6,29 @@ import Testing
 
 /// A pair of keys in files, as age-keygen makes them.
 struct AgeKeys: Sendable {
+    enum Kind: Sendable, CaseIterable {
+        case classic
+        /// Debian's age-keygen makes none.
+        case postQuantum
+    }
+
     let identityFile: String
     let identity: String
     let recipient: String
 
-    init(_ name: String, in folder: URL) async throws {
+    init(_ name: String, _ kind: Kind = .classic, in folder: URL) async throws {
         identityFile = folder.appendingPathComponent("\(name).txt").path
-        _ = try await run(Parts.ageKeygen(), ["-o", identityFile])
+        let said: [UInt8]
+        switch kind {
+        case .classic:
+            _ = try await run(Parts.ageKeygen(), ["-o", identityFile])
+            said = try await run(Parts.ageKeygen(), ["-y", identityFile])
+        case .postQuantum:
+            said = try await run(Parts.python(), [Parts.oracle("age_hybrid.py"), "keygen", identityFile])
+        }
         let lines = try String(contentsOfFile: identityFile, encoding: .utf8).split(separator: "\n").map(String.init)
-        identity = try #require(lines.first { $0.hasPrefix("AGE-SECRET-KEY-1") })
-        recipient = String(decoding: try await run(Parts.ageKeygen(), ["-y", identityFile]), as: UTF8.self)
-            .trimmingCharacters(in: .whitespacesAndNewlines)
+        identity = try #require(lines.first { $0.hasPrefix("AGE-SECRET-KEY-") })
+        recipient = String(decoding: said, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
     var reading: [String: String] { ["REDOUBT_IDENTITY": identityFile] }
@@ -65,12 +77,13 @@ struct EncryptionRig: Sendable {
 
     static func with(
         _ kind: CopyRig.Kind = .folder,
+        keys keyKind: AgeKeys.Kind = .classic,
         backup more: [String] = [],
         _ body: @Sendable (EncryptionRig) async throws -> Void
     ) async throws {
         try await withTemporaryFolder { folder in
-            let keys = try await AgeKeys("keys", in: folder)
-            let strange = try await AgeKeys("strange", in: folder)
+            let keys = try await AgeKeys("keys", keyKind, in: folder)
+            let strange = try await AgeKeys("strange", keyKind, in: folder)
             try await kind.withStore { store in
                 var tested = store.tested
                 tested.environment.merge(keys.reading) { $1 }
