@@ -2,7 +2,7 @@
 #
 # The only door. `make test` is what CI runs; on a bare Debian 12 with Swift 6.2 or later it installs what it needs.
 
-.PHONY: help demo test fuzz fuzz-seeds fuzz-merge bench bench-encryption bench-objects bench-restore bench-shards check fmt lint docs build deps parts clean toolchain
+.PHONY: help demo test fuzz fuzz-seeds fuzz-merge bench bench-encryption bench-objects bench-restore bench-shards age-vectors check fmt lint docs build deps parts clean toolchain
 .DEFAULT_GOAL := help
 
 SWIFT ?= swift
@@ -11,6 +11,8 @@ REDOUBT := .build/release/redoubt
 ROUNDS ?= 5
 # How many servers `make bench-shards` starts.
 SHARDS ?= 100
+# A checkout of https://github.com/C2SP/CCTV, or its folder age/testdata, for `make age-vectors`.
+VECTORS ?=
 # How large the object of `make bench-objects` is.
 SIZE_GIB ?= 10
 FUZZER := .build-fuzz/release/redoubt-fuzz
@@ -32,6 +34,7 @@ help:
 	@echo 'make bench-shards  what SHARDS=$(SHARDS) servers cost in one run, one at a time and eight at a time'
 	@echo 'make bench-objects  an object of SIZE_GIB=$(SIZE_GIB) GiB up and down, beside rclone'
 	@echo 'make bench-encryption  the age format beside age, and a backup with it and without'
+	@echo 'make age-vectors VECTORS=DIR  the test vectors of the age format, out of your checkout of C2SP/CCTV'
 	@echo 'make check   the quick gate: lint, build, architecture'
 	@echo 'make fmt     format the sources'
 	@echo 'make docs    write docs/command-reference.md anew'
@@ -70,6 +73,11 @@ bench-encryption: toolchain deps
 	REDOUBT_BENCH=1 $(SWIFT) build -c release --product redoubt-age
 	$(SWIFT) build -c release --product redoubt
 	bash Tests/encryption.sh .build/release/redoubt-age $(REDOUBT) $(ROUNDS)
+
+age-vectors: toolchain deps
+	@[ -n '$(VECTORS)' ] || { echo 'usage: make age-vectors VECTORS=DIR (a checkout of https://github.com/C2SP/CCTV)' >&2; exit 64; }
+	REDOUBT_BENCH=1 $(SWIFT) build -c release --product redoubt-age-vectors
+	.build/release/redoubt-age-vectors '$(VECTORS)'
 
 # Four tests at a time: each has servers of its own, and deadlines that a starved machine would miss.
 test: toolchain deps parts lint

@@ -51,7 +51,8 @@ let fuzzing: [Target] =
         ),
     ]
 
-/// What `make bench-objects` and `make bench-encryption` measure with; they exist for that only.
+/// What `make bench-objects` and `make bench-encryption` measure with, and `make age-vectors` runs; they exist for that
+/// only.
 let benches: [Target] =
     Context.environment["REDOUBT_BENCH"] == nil
     ? []
@@ -62,7 +63,18 @@ let benches: [Target] =
             path: "Tests/ObjectBench",
             swiftSettings: strict
         ),
-        .executableTarget(name: "redoubt-age", dependencies: ["Age"], path: "Tests/AgeBench", swiftSettings: strict),
+        .executableTarget(
+            name: "redoubt-age",
+            dependencies: ["Age", "CLinux"],
+            path: "Tests/AgeBench",
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "redoubt-age-vectors",
+            dependencies: ["AgeVectors"],
+            path: "Tests/AgeVectorRunner",
+            swiftSettings: strict
+        ),
     ]
 
 let package = Package(
@@ -168,12 +180,20 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        // The test vectors of the age format that others made, for `make age-vectors`, and ours, for the tests.
+        .target(
+            name: "AgeVectors",
+            dependencies: ["Age", "CZlib", "Failures", crypto],
+            path: "Tests/AgeVectors",
+            swiftSettings: strict
+        ),
+
         tests("ArchitectureTests", []),
         tests("FailuresTests", ["Failures"]),
         tests("TestPartsTests", ["TestParts"]),
         tests("ByteStreamsTests", ["ByteStreams", "Failures"]),
         tests("CompressionTests", ["Compression", "Failures", "TestParts"]),
-        tests("AgeTests", ["Age", "Failures", "TestParts", crypto, cryptoExtras]),
+        tests("AgeTests", ["Age", "AgeVectors", "Failures", "TestParts", crypto, cryptoExtras]),
         tests("RedisProtocolTests", ["RedisProtocol", "Failures"]),
         tests("RDBTests", ["RDB", "CChecksum", "FuzzOracle", "TestParts", crypto]),
         tests("HTTPTransportTests", ["HTTPTransport", "ByteStreams", "Failures", "TestParts"]),

@@ -169,8 +169,10 @@ struct AgePayloadDecryptor: Sendable {
     /// - Throws: `.truncated` when the end of the file is not the one that was written; `.corruptEncryption`.
     mutating func finish() throws -> [UInt8] {
         if let verdict { throw verdict }
-        let count = held.count - AgePayload.Place.bytes
-        guard key != nil, count >= AgePayload.tagBytes else {
+        guard key != nil else {
+            throw Failure(.truncated, "read the header of an age file: it ends inside of the nonce that follows it")
+        }
+        guard held.count - AgePayload.Place.bytes >= AgePayload.tagBytes else {
             throw Failure(.truncated, "decrypt: the file ends before the end of its chunk \(place.number)")
         }
         var plain: [UInt8] = []
