@@ -102,7 +102,7 @@ struct AgeArmorReader: Sendable {
         guard spaceBytes <= Self.spaceBytesMax else { throw Self.broken("there is too much white space around it") }
     }
 
-    private static func isSpace(_ byte: UInt8) -> Bool {
+    static func isSpace(_ byte: UInt8) -> Bool {
         [UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"), UInt8(ascii: "\n"), 0x0b, 0x0c].contains(byte)
     }
 

@@ -19,20 +19,68 @@ package enum AgeKeyFile {
         return recipients
     }
 
+    /// Whether a file with identities is encrypted itself, in armor or without.
+    package static func isEncrypted(_ bytes: [UInt8]) -> Bool {
+        let text = bytes.drop { AgeArmorReader.isSpace($0) }
+        return ["age-encryption.org/", "-----BEGIN AGE "].contains { text.starts(with: Array($0.utf8)) }
+    }
+
+    /// The content of a file that is encrypted with a passphrase, as `age -p` makes it. Each attempt takes a second or
+    /// so, and 256 MiB.
+    /// - Parameter passphrases: they are tried one after the other.
+    /// - Throws: `.cannotDecrypt` when none of them opens it; `.unsupported` when it is encrypted for a recipient;
+    ///   `.corruptEncryption`, `.truncated`, `.trailingBytes`.
+    package static func decrypted(
+        _ bytes: [UInt8],
+        in place: String,
+        by passphrases: [AgePassphrase]
+    ) throws -> [UInt8] {
+        let attempt = "open the identities in \(place)"
+        do {
+            var decryptor = AgeDecryptor()
+            _ = try decryptor.decrypt(bytes)
+            guard let header = decryptor.lockedHeader else { return try decryptor.finish() }
+            guard header.isForPassphrase else {
+                throw Failure(
+                    .unsupported,
+                    "the file is encrypted for a recipient, and only with a passphrase it can be opened",
+                    hint: "Decrypt it to where only you can read it: `age -d -i KEYFILE \(place) > /dev/shm/identity`."
+                )
+            }
+            for passphrase in passphrases {
+                if let content = try opened(decryptor, by: passphrase) { return content }
+            }
+            throw Failure(
+                .cannotDecrypt,
+                "the file is encrypted with a passphrase, and "
+                    + (passphrases.isEmpty ? "none is given" : "it is none of the \(passphrases.count) that are given"),
+                hint: "Give the passphrase in a file with --identity-passphrase-file."
+            )
+        } catch let failure as Failure {
+            throw failure.during(attempt)
+        }
+    }
+
+    private static func opened(_ locked: AgeDecryptor, by passphrase: AgePassphrase) throws -> [UInt8]? {
+        var decryptor = locked
+        do {
+            let content = try decryptor.open(with: AgeKeyring(passphrase: passphrase))
+            return try content + decryptor.finish()
+        } catch let failure as Failure where failure.code == .cannotDecrypt {
+            return nil
+        }
+    }
+
     /// - Throws: `.configuration`, `.unsupported`, naming the line and never quoting it.
     package static func identities(_ bytes: [UInt8], in place: String) throws -> [AgeIdentity] {
-        if bytes.starts(with: Array("age-encryption.org/".utf8)) || bytes.starts(with: Array("-----BEGIN AGE ".utf8)) {
-            throw Failure(
-                .unsupported,
-                "read the identities in \(place): the file is encrypted itself",
-                hint: "Decrypt it to where only you can read it: `age -d \(place) > /dev/shm/identity`."
-            )
+        if isEncrypted(bytes) {
+            throw Failure(.unsupported, "read the identities in \(place): the file is encrypted itself")
         }
         if bytes.starts(with: Array("-----BEGIN ".utf8)) {
             throw Failure(
                 .unsupported,
                 "read the identities in \(place): it holds a key of another kind (SSH or TLS)",
-                hint: "An identity is a line that begins with AGE-SECRET-KEY-1, as `age-keygen` writes it."
+                hint: "An identity is a line that begins with AGE-SECRET-KEY-, as `age-keygen` writes it."
             )
         }
         let identities = try lines(of: bytes, in: place).map { number, line in

@@ -87,7 +87,7 @@ struct CopyCommand: MonitoredCommand {
                 hint: "--sign-key is for copies that are encrypted anew, with --recipient."
             )
         }
-        let keyring = try identity.keyring(session)
+        let keyring = try await identity.keyring(session)
         let (source, target) = (try StoreLocation(parsing: from), try StoreLocation(parsing: to))
         guard source != target else {
             throw Failure(

@@ -48,7 +48,7 @@ struct DrillCommand: MonitoredCommand {
         let reference = try BackupReference(backup)
         let report = try drill.report.map(DrillReportFile.init)
         let request = try await drill.request(session, servers, route)
-        let keyring = try identity.keyring(session)
+        let keyring = try await identity.keyring(session)
         return try await source.store.withStore(at: source.from, session) { store in
             let catalog = Catalog(store: store, keyring: keyring)
             let manifest = try await catalog.require(reference, name: source.name)

@@ -45,14 +45,20 @@ struct PassphraseOptions: ParsableArguments, Sendable {
     var passphraseFile: String?
 
     func passphrase(_ session: Session) throws -> AgePassphrase? {
-        guard let passphraseFile else { return nil }
-        let file = KeyFile(passphraseFile)
-        let bytes = try file.bytes("passphrase")
-        file.warnIfReadableByAll(session)
+        try passphraseFile.map { try KeyFile($0).passphrase(session) }
+    }
+}
+
+extension KeyFile {
+    /// The passphrase in it, which is kept out of everything that is said from then on.
+    /// - Throws: `.configuration`.
+    fileprivate func passphrase(_ session: Session) throws -> AgePassphrase {
+        let bytes = try bytes("passphrase")
+        warnIfReadableByAll(session)
         Redaction.learn(
             String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).first.map(String.init)
         )
-        return try AgeKeyFile.passphrase(bytes, in: passphraseFile)
+        return try AgeKeyFile.passphrase(bytes, in: path)
     }
 }
 
@@ -85,28 +91,46 @@ struct IdentityOptions: ParsableArguments, Sendable {
     )
     var identity: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "File whose only line is the passphrase of an --identity that is encrypted itself, as age -p does it. "
+                + "May be repeated.",
+            valueName: "file"
+        )
+    )
+    var identityPassphraseFile: [String] = []
+
     @OptionGroup var passphrase: PassphraseOptions
 
-    /// - Throws: `.configuration`, `.unsupported`, `.inputOutput`.
-    func keyring(_ session: Session) throws -> AgeKeyring {
+    /// - Throws: `.configuration`, `.unsupported`; `.cannotDecrypt` for an identity that no passphrase opens.
+    func keyring(_ session: Session) async throws -> AgeKeyring {
+        let passphrases = try identityPassphraseFile.map { try KeyFile($0).passphrase(session) }
         var identities: [AgeIdentity] = []
         for path in identity {
             let file = KeyFile(path)
-            let bytes = try file.bytes("identities")
-            file.warnIfReadableByAll(session)
-            identities += try AgeKeyFile.identities(bytes, in: path)
+            var bytes = try file.bytes("identities")
+            if AgeKeyFile.isEncrypted(bytes) {
+                bytes = try await AgeKeyFile.opened(bytes, in: path, by: passphrases)
+            } else {
+                file.warnIfReadableByAll(session)
+            }
             for line in String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
             where line.hasPrefix("AGE-SECRET-KEY-") {
                 Redaction.learn(String(line))
             }
+            identities += try AgeKeyFile.identities(bytes, in: path)
         }
         return AgeKeyring(identities: identities, passphrase: try passphrase.passphrase(session))
     }
 
     /// What is said here, for a process that finds the same files.
     var arguments: [String] {
-        identity.map { "--identity=\($0)" } + (passphrase.passphraseFile.map { ["--passphrase-file=\($0)"] } ?? [])
+        identity.map { "--identity=\($0)" } + passphraseArguments
+            + (passphrase.passphraseFile.map { ["--passphrase-file=\($0)"] } ?? [])
     }
+
+    /// What of it is about identities that are encrypted themselves.
+    var passphraseArguments: [String] { identityPassphraseFile.map { "--identity-passphrase-file=\($0)" } }
 
     var isEmpty: Bool { identity.isEmpty && passphrase.passphraseFile == nil }
 }

@@ -78,7 +78,7 @@ extension RestoreCommand {
                 )
             }
         )
-        let keyring = try identity.keyring(session)
+        let keyring = try await identity.keyring(session)
         let restoreGuard = RestoreGuard(
             request,
             policy: policy,

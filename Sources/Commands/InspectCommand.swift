@@ -57,7 +57,7 @@ struct InspectCommand: RunnableCommand {
     func execute() async throws -> ExitCode {
         let session = outputs.session()
         let inspect = Inspect(Inspect.Request(top: top, delimiter: delimiter, proof: proof.proof), meter: session.meter)
-        let keyring = try identity.keyring(session)
+        let keyring = try await identity.keyring(session)
         let report: InspectReport
         if let from {
             report = try await inspected(in: from, by: keyring, with: inspect, session)

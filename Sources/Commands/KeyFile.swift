@@ -12,7 +12,7 @@ import SystemPackage
 
 /// A file with keys or a passphrase in it.
 struct KeyFile {
-    private let path: String
+    let path: String
 
     init(_ path: String) {
         self.path = path

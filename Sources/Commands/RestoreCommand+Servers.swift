@@ -24,7 +24,7 @@ extension RestoreCommand {
     func intoServers(_ session: Session) async throws -> ExitCode {
         try await servers.withServers(session) { found in
             let request = try request(found, session)
-            let keyring = try identity.keyring(session)
+            let keyring = try await identity.keyring(session)
             let outcome = try await source.store.withStore(at: source.from, session) { store in
                 let restore = RestoreServers(
                     request,

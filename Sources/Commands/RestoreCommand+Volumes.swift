@@ -16,7 +16,7 @@ extension RestoreCommand {
         let settings = servers.set.settings(session.environment)
         return try await withKubernetesClient(settings, logger: session.logger) { client in
             let request = try await volumeRequest(name, client, session)
-            let keyring = try identity.keyring(session)
+            let keyring = try await identity.keyring(session)
             return try await source.store.withStore(at: source.from, session) { store in
                 let restore = RestoreVolumes(
                     request,

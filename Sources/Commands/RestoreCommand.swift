@@ -143,7 +143,7 @@ struct RestoreCommand: RunnableCommand {
     private func into(_ dataDir: String, _ session: Session) async throws -> ExitCode {
         let request = try await request(dataDir)
         if holding.guard { return try await runGuard(request, session) }
-        let keyring = try identity.keyring(session)
+        let keyring = try await identity.keyring(session)
         let outcome = try await source.store.withStore(at: source.from, session) { store in
             let restore = RestoreDataDirectory(
                 request,

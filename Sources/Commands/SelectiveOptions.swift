@@ -67,7 +67,7 @@ extension RestoreCommand {
         request.proof = proof.proof
         request.ignoresMemory = ignoreCompatibility
         request.isDryRun = dryRun
-        let keyring = try identity.keyring(session)
+        let keyring = try await identity.keyring(session)
         let outcome = try await source.store.withStore(at: source.from, session) { [request] store in
             let restore = RestoreKeys(
                 request,

@@ -66,7 +66,7 @@ struct VerifyCommand: MonitoredCommand {
         // Not a proof of what is in the backups, and nobody who watches may take it for one.
         if chain.chain || storedOnly { RunFacts.note { $0.hasNoMetrics = true } }
         if let from, chain.chain { return try await verifyChain(in: from, session) }
-        let keyring = try identity.keyring(session)
+        let keyring = try await identity.keyring(session)
         if let from {
             return try await round.all
                 ? verifyAll(in: from, by: keyring, session) : verify(in: from, by: keyring, session)

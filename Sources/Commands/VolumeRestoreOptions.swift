@@ -161,7 +161,9 @@ struct VolumeRestoreOptions: ParsableArguments, Sendable {
     /// - Parameter isOwnKnown: whether they have the volumes of this pod.
     /// - Throws: `.usage` for a file that they would not find.
     func keyArguments(_ identity: IdentityOptions, isOwnKnown: Bool) throws -> [String] {
-        if let secret = try secret() { return ["--identity=\(secret.path)"] }
+        if let secret = try secret() {
+            return ["--identity=\(secret.path)"] + (isOwnKnown ? identity.passphraseArguments : [])
+        }
         guard !identity.isEmpty, !isOwnKnown else { return identity.arguments }
         throw Failure(
             .usage,

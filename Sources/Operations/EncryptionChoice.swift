@@ -68,6 +68,17 @@ private enum SlowKeys {
     }
 }
 
+extension AgeKeyFile {
+    /// As `decrypted`, in its turn among what is slow.
+    package static func opened(
+        _ bytes: [UInt8],
+        in place: String,
+        by passphrases: [AgePassphrase]
+    ) async throws -> [UInt8] {
+        try await SlowKeys.making(isSlow: !passphrases.isEmpty) { try decrypted(bytes, in: place, by: passphrases) }
+    }
+}
+
 extension ByteStream {
     /// Gives `body` the bytes of an object without their encryption, if they have one. They are read ahead, a few
     /// chunks, in a task of their own.

@@ -88,4 +88,48 @@ struct EncryptionKeyTests {
             #expect(outcome.code == 10 && !outcome.errors.contains("everybody"), "\(outcome.errors)")
         }
     }
+
+    /// As `age -p` makes it of what age-keygen wrote.
+    @Test func anIdentityThatIsEncryptedItselfOpensWithItsPassphrase() async throws {
+        try await EncryptionRig.with { rig in
+            let sealed = rig.folder.appendingPathComponent("identity.age").path
+            let typed = try [Parts.oracle("typed.py"), "correct horse", Parts.age(), "-p", "-a", "-o", sealed]
+            _ = try await TestParts.run(Parts.python(), typed + [rig.keys.identityFile])
+            func file(_ name: String, _ text: String) throws -> String {
+                let path = rig.folder.appendingPathComponent(name).path
+                try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+                try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+                return path
+            }
+            let (right, wrong) = (try file("right", "correct horse\n"), try file("wrong", "battery staple\n"))
+            let locked = ["REDOUBT_IDENTITY": sealed]
+            for (what, environment) in [
+                ("no passphrase", locked),
+                ("the wrong one", locked.merging(["REDOUBT_IDENTITY_PASSPHRASE_FILE": wrong]) { $1 }),
+                ("that of snapshots", locked.merging(["REDOUBT_PASSPHRASE_FILE": right]) { $1 }),
+            ] {
+                for command in ["verify", "inspect"] {
+                    let outcome = try await rig.run(command, environment: environment)
+                    rig.expectRefused(outcome, 12)
+                    #expect(outcome.errors.contains("--identity-passphrase-file"), "\(what): \(outcome.errors)")
+                    #expect(!outcome.errors.contains("horse") && !outcome.errors.contains("battery"))
+                }
+            }
+            let opening = locked.merging(["REDOUBT_IDENTITY_PASSPHRASE_FILE": "\(wrong) \(right)"]) { $1 }
+            for command in ["verify", "inspect", "drill"] {
+                let outcome = try await rig.run(command, environment: opening)
+                rig.expectRefused(outcome, 0)
+                #expect(!(outcome.output + outcome.errors).contains("horse"))
+            }
+            try await withTemporaryFolder { data in
+                let words = ["--data-dir", data.path, "--appendonly"]
+                let restore = try await rig.run("restore", words[0], words[1], words[2], "no", environment: opening)
+                rig.expectRefused(restore, 0)
+                try await withRedis(.redis70, RedisOptions.with { $0.folder = data }) { redis in
+                    let found = try await DatasetDigest(of: redis)
+                    #expect(found == rig.digest)
+                }
+            }
+        }
+    }
 }
