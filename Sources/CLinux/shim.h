@@ -14,5 +14,8 @@ static inline int linux_renameat2(int old_folder, const char *old_name, int new_
 static inline void linux_give_back_blocks_of(int bytes) {
 #ifdef M_MMAP_THRESHOLD
     (void)mallopt(M_MMAP_THRESHOLD, bytes);
+    // Where a heap may end in free memory; 128 KiB once anything is set, which is less than a chunk. Twice, as glibc
+    // itself has it when it chooses both.
+    (void)mallopt(M_TRIM_THRESHOLD, 2 * bytes);
 #endif
 }

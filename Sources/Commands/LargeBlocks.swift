@@ -11,6 +11,9 @@ enum LargeBlocks {
     /// glibc raises by itself the size from which it does so, to that of the largest block that was ever freed
     /// (mallopt(3), M_MMAP_THRESHOLD). Parts then share heaps with everything else, and in an upload of an hour the
     /// holes between them add up: 10 GiB in parts of 8 MiB took 50 MiB more than they needed.
+    ///
+    /// Smaller ones, as the chunks of a stream, stay with the heap: given back at once, each would be mapped anew page
+    /// by page, which took more time than to encrypt it.
     static func giveBack() {
         linux_give_back_blocks_of(bytesMin)
     }

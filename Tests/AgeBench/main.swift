@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Age
+import CLinux
 import Foundation
 
 /// What `make bench-encryption` measures the format with, without the rest of the program:
@@ -9,6 +10,8 @@ import Foundation
 ///     redoubt-age decrypt IDENTITY-FILE <FILE >PLAIN
 
 let chunkBytes = 256 << 10
+// As the program does when it starts.
+linux_give_back_blocks_of(1 << 20)
 
 /// Reads and writes as plainly as can be: the format is to be measured.
 func chunks(_ take: ([UInt8]) throws -> [UInt8]) throws {
