@@ -18,7 +18,8 @@ struct CopyCommand: MonitoredCommand {
 
             With --recipient, what is stored is encrypted for others, or for the first time; the rest of the manifest \
             stays. What is encrypted in the source then needs --identity. Without --recipient no key is needed; what \
-            no --identity opens is proven to be what was stored.
+            no --identity opens is proven to be what was stored. REDOUBT_RECIPIENT and REDOUBT_RECIPIENTS_FILE say \
+            whom backups are for, and are not read: what a copy is encrypted for stands on its command line alone.
             """
     )
 
@@ -79,6 +80,12 @@ struct CopyCommand: MonitoredCommand {
         let session = outputs.session()
         let choice = try choice()
         let encryption = EncryptionChoice(try recipients.lock())
+        let passedOver = EnvironmentLayer.passedOver(by: "copy", in: session.environment)
+        if !encryption.isAsked, !passedOver.isEmpty {
+            session.logger.warning(
+                "sets are copied as they are: copy reads no \(passedOver.joined(separator: " and no ")), give --recipient"
+            )
+        }
         let signingKey = try signing.key(session)
         guard signingKey == nil || encryption.isAsked else {
             throw Failure(

@@ -10,6 +10,16 @@ import FoundationEssentials
 package enum EnvironmentLayer {
     package static let prefix = "REDOUBT_"
 
+    /// What a command takes from its line alone. A copy leaves sets as they are unless this copy is told otherwise: the
+    /// recipients in an environment that it shares with `backup` are those of backups.
+    private static let lineOnly: [String: Set<String>] = ["copy": ["recipient", "recipients-file"]]
+
+    /// The variables of an environment that a command passes over, though it has such an option.
+    package static func passedOver(by command: String, in environment: [String: String]) -> [String] {
+        (lineOnly[command] ?? []).map { Option(name: $0, takesValue: true, isRepeating: true).variable }
+            .filter { environment[$0]?.isEmpty == false }.sorted()
+    }
+
     /// One option of a subcommand, as the parser describes it.
     package struct Option: Sendable, Hashable {
         package let name: String
@@ -46,7 +56,8 @@ package enum EnvironmentLayer {
             }
         )
         var added: [String] = []
-        for option in known where !given.contains(option.name) {
+        let taken = given.union(lineOnly[arguments[index]] ?? [])
+        for option in known where !taken.contains(option.name) {
             guard let value = environment[option.variable], !value.isEmpty else { continue }
             added += try tokens(of: option, value)
         }

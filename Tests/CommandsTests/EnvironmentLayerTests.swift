@@ -11,7 +11,13 @@ struct EnvironmentLayerTests {
             .init(name: "endpoint", takesValue: true, isRepeating: true),
             .init(name: "part-size", takesValue: true, isRepeating: false),
             .init(name: "dry-run", takesValue: false, isRepeating: false),
-        ]
+            .init(name: "recipient", takesValue: true, isRepeating: true),
+        ],
+        "copy": [
+            .init(name: "to", takesValue: true, isRepeating: false),
+            .init(name: "recipient", takesValue: true, isRepeating: true),
+            .init(name: "recipients-file", takesValue: true, isRepeating: true),
+        ],
     ]
 
     @Test(arguments: [
@@ -28,10 +34,22 @@ struct EnvironmentLayerTests {
         (["backup"], ["REDOUBT_TO": ""], ["backup"]),
         (["backup"], ["TO": "file:///a", "REDOUBT_UNKNOWN": "x"], ["backup"]),
         (["list"], ["REDOUBT_TO": "file:///a"], ["list"]),
+        (["backup"], ["REDOUBT_RECIPIENT": "age1"], ["backup", "--recipient=age1"]),
+        (
+            ["copy"], ["REDOUBT_TO": "file:///a", "REDOUBT_RECIPIENT": "age1", "REDOUBT_RECIPIENTS_FILE": "/r"],
+            ["copy", "--to=file:///a"]
+        ),
+        (["copy", "--recipient", "age1b"], ["REDOUBT_RECIPIENT": "age1a"], ["copy", "--recipient", "age1b"]),
         ([], ["REDOUBT_TO": "file:///a"], []),
     ])
     func theLineWinsOverTheEnvironment(line: [String], environment: [String: String], expected: [String]) throws {
         #expect(try EnvironmentLayer.apply(to: line, environment: environment, options: Self.options) == expected)
+    }
+
+    @Test func whatACommandPassesOverIsNamed() {
+        let environment = ["REDOUBT_RECIPIENT": "age1", "REDOUBT_RECIPIENTS_FILE": "", "REDOUBT_TO": "file:///a"]
+        #expect(EnvironmentLayer.passedOver(by: "copy", in: environment) == ["REDOUBT_RECIPIENT"])
+        #expect(EnvironmentLayer.passedOver(by: "backup", in: environment) == [])
     }
 
     @Test func aSwitchThatIsNeitherTrueNorFalseIsRefused() {

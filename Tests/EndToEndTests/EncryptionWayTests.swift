@@ -182,4 +182,38 @@ struct EncryptionWayTests {
             #expect(back.code == 8, "\(back.errors)")
         }
     }
+
+    /// An environment that a copy shares with backups says whom those are for, and nothing of the copy.
+    @Test func aCopyTakesNoRecipientFromTheEnvironment() async throws {
+        try await EncryptionRig.with { rig in
+            let file = rig.folder.appendingPathComponent("recipients").path
+            try Data(rig.strange.recipient.utf8).write(to: URL(fileURLWithPath: file))
+            for shared in [["REDOUBT_RECIPIENT": rig.strange.recipient], ["REDOUBT_RECIPIENTS_FILE": file]] {
+                try await CopyRig.Kind.folder.withStore { target in
+                    let words = ["copy", "--to", target.url]
+                    let copy = try await rig.run(words[0], words[1], words[2], environment: shared)
+                    rig.expectRefused(copy, 0)
+                    #expect(copy.errors.contains(shared.keys.first ?? "?"), "\(copy.errors)")
+                    try await CopyRig(source: rig.store, target: target).expectSame([rig.id])
+                }
+                // Said on the line, it is what is meant.
+                try await CopyRig.Kind.folder.withStore { target in
+                    let words = ["copy", "--to", target.url, "--recipient", rig.strange.recipient]
+                    let environment = shared.merging(rig.keys.reading) { $1 }
+                    let copy = try await rig.run(
+                        words[0],
+                        words[1],
+                        words[2],
+                        words[3],
+                        words[4],
+                        environment: environment
+                    )
+                    rig.expectRefused(copy, 0)
+                    #expect(!copy.errors.contains("as they are"), "\(copy.errors)")
+                    let verify = try await Redoubt.run("verify", "--from", target.url, environment: rig.strange.reading)
+                    rig.expectRefused(verify, 0)
+                }
+            }
+        }
+    }
 }
