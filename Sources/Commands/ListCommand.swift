@@ -107,6 +107,9 @@ private struct Listing: Encodable {
         let keys: UInt64
         let rawBytes: Int64
         let storedBytes: Int64
+        let encrypted: Bool
+        /// Absent where nobody needs a key.
+        let recipients: [String]?
         let tags: [String]
         /// Absent where the store did not say.
         let pinned: Bool?
@@ -166,6 +169,9 @@ extension Listing.Backup {
         keys = manifest.members.reduce(0) { $0 &+ ($1.rdb?.keyCount ?? 0) }
         rawBytes = manifest.rawBytes
         storedBytes = manifest.storedBytes
+        let encryption = SetEncryption(manifest)
+        encrypted = encryption.isWhole
+        recipients = encryption.recipients.isEmpty ? nil : encryption.recipients
         tags = manifest.tags ?? []
         pinned = isPinned
     }

@@ -38,12 +38,15 @@ private struct ShownSet: Encodable {
     let pin: ShownPin?
 
     private enum CodingKeys: CodingKey {
-        case pinned, pinReason
+        case encrypted, recipients, pinned, pinReason
     }
 
     func encode(to encoder: any Encoder) throws {
         try manifest.encode(to: encoder)
         var container = encoder.container(keyedBy: CodingKeys.self)
+        let encryption = SetEncryption(manifest)
+        try container.encode(encryption.isWhole, forKey: .encrypted)
+        if !encryption.recipients.isEmpty { try container.encode(encryption.recipients, forKey: .recipients) }
         try container.encodeIfPresent(pin?.isPinned, forKey: .pinned)
         try container.encodeIfPresent(pin?.pin?.reason, forKey: .pinReason)
     }
@@ -87,12 +90,14 @@ struct ManifestText {
             "by        \(manifest.tool.name) \(manifest.tool.version)",
             "size      \(Quantity.bytes(manifest.rawBytes)), stored \(Quantity.bytes(manifest.storedBytes))",
         ]
+        let encryption = SetEncryption(manifest)
+        lines.append("encrypted \(encryption.text)")
         if let tags = manifest.tags, !tags.isEmpty { lines.append("tags      \(tags.joined(separator: ", "))") }
-        for member in manifest.members { lines += [""] + Self.lines(of: member) }
+        for member in manifest.members { lines += [""] + Self.lines(of: member, namesRecipients: encryption.isMixed) }
         return lines.joined(separator: "\n")
     }
 
-    private static func lines(of member: Manifest.Member) -> [String] {
+    private static func lines(of member: Manifest.Member, namesRecipients: Bool) -> [String] {
         var lines = ["\(member.member)  \(member.role ?? "")"]
         if let server = member.server {
             lines.append("  server    \(server.product) \(server.version), \(server.mode)")
@@ -108,9 +113,7 @@ struct ManifestText {
         if let stored = member.stored {
             lines.append("  object    \(stored.key)")
             lines.append("            \(Quantity.bytes(stored.bytes)), \(stored.compression), SHA-256 \(stored.sha256)")
-            if let encryption = stored.encryption {
-                lines.append("  encrypted \(encryption), for \((stored.recipients ?? ["?"]).joined(separator: ", "))")
-            }
+            if namesRecipients { lines.append("  encrypted \(SetEncryption([stored]).text)") }
         }
         if let seconds = member.seconds {
             lines.append(

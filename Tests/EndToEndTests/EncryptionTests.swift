@@ -23,7 +23,14 @@ struct EncryptionTests {
             }
             let shown = try await rig.run("show", "latest")
             #expect(shown.code == 0 && shown.output.contains("encrypted age, for x25519:"), "\(shown.errors)")
-            #expect(try await rig.run("list").code == 0)
+            let fingerprint = try #require(text.firstMatch(of: /x25519:[0-9a-f]{16}/)).0
+            for command in ["show", "list"] {
+                let json = try await rig.run(command, "--output", "json")
+                let document = try TestJSON(parsing: json.output)
+                let set = command == "show" ? document : try #require(document["backups"]?.array?.first)
+                #expect(set["encrypted"]?.bool == true, "\(json.output)")
+                #expect(set["recipients"]?.array?.compactMap(\.text) == [String(fingerprint)], "\(json.output)")
+            }
 
             // By hand, without this program.
             try await withTemporaryFolder { folder in
