@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ObjectStorage
+
 /// The hours, days, weeks, months and years of a place, for the rules that keep one backup of each.
 package struct RetentionCalendar: Sendable, Hashable {
     package let zone: TimeZoneRules
@@ -65,15 +67,9 @@ package struct RetentionSpan: Sendable, Hashable, CustomStringConvertible {
 
     /// Reads a span, or `nil`: numbers with `h`, `d`, `w`, `mo` and `y`.
     package init?(_ text: String) {
-        var rest = text[...]
-        guard !rest.isEmpty else { return nil }
-        while !rest.isEmpty {
-            let digits = rest.prefix { $0.isASCII && $0.isNumber }
-            guard let number = Int64(digits), number <= Self.numberMax else { return nil }
-            rest = rest[digits.endIndex...]
-            let name = rest.prefix { $0.isASCII && $0.isLetter }
-            guard let unit = Self.units.first(where: { $0.name == name }) else { return nil }
-            rest = rest[name.endIndex...]
+        guard let parts = UnitCounts.parts(of: text) else { return nil }
+        for (number, name) in parts {
+            guard number <= Self.numberMax, let unit = Self.units.first(where: { $0.name == name }) else { return nil }
             self[keyPath: unit.unit] += number * unit.factor
         }
         guard months + days + hours > 0, months <= 12 * Self.numberMax, days <= 7 * Self.numberMax else { return nil }

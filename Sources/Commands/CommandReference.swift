@@ -18,7 +18,7 @@ package enum CommandReference {
             Every flag has an environment variable: `--part-size` is `REDOUBT_PART_SIZE`. Flag > environment > default.
             A flag that may be repeated takes several values from its variable, separated by white space.
             """,
-            exitCodes, block("redoubt", RootCommand.helpMessage(columns: columns)),
+            amounts, exitCodes, block("redoubt", RootCommand.helpMessage(columns: columns)),
         ]
         for command in RootCommand.configuration.subcommands {
             let name = command.configuration.commandName ?? ""
@@ -28,6 +28,24 @@ package enum CommandReference {
         }
         return sections.joined(separator: "\n\n") + "\n"
     }
+
+    private static let amounts = """
+        ## Times and sizes
+
+        One grammar for every flag that takes one.
+
+        | | written as | a number alone |
+        |---|---|---|
+        | a time | numbers with `s`, `m`, `h`, `d`, `w`: `90s`, `15m`, `26h`, `30d`, `1w`, `1d12h` | refused, with what \
+        may have been meant: `--max-age 26` could be hours. `0` is 0 |
+        | a wait: `--timeout`, `--wait-ready`, `--max-link-idle` and all whose name ends in `-timeout` | the same | \
+        seconds, also with a point: `0.5` |
+        | a span of the calendar: `--keep-within` | `h`, `d`, `w`, `mo` (months), `y`: `36h`, `1y6mo`; `m` is refused, \
+        because it is a month for some and a minute for others | refused |
+        | a size | `k`, `M`, `G`, `T` are powers of 1000, `Ki`, `Mi`, `Gi`, `Ti` of 1024, a `B` may follow: `5M`, \
+        `5MiB`, `1.5Gi` | bytes; `--part-size`: MiB |
+        | a rate: `--bwlimit` | a size for each second, or `UP:DOWN`, or `off` | bytes a second |
+        """
 
     private static let exitCodes = """
         ## Exit codes

@@ -52,7 +52,8 @@ struct CopyCommand: MonitoredCommand {
         help: ArgumentHelp(
             "Copy every backup that was begun since then: an age such as 7d, or a time as 2026-11-22T15:30:00Z.",
             valueName: "age-or-time"
-        )
+        ),
+        transform: PastMoment.reading
     )
     var since: PastMoment?
 
@@ -134,17 +135,14 @@ struct CopyCommand: MonitoredCommand {
 }
 
 /// A moment that has passed: an age as `7d`, or a time in RFC 3339.
-struct PastMoment: ExpressibleByArgument, Sendable {
+struct PastMoment: Sendable {
     let time: Timestamp
 
-    init?(argument: String) {
-        if let age = TimeSpan(argument: argument) {
-            time = Timestamp(secondsSince1970: Timestamp.now().secondsSince1970 - age.seconds)
-        } else if let time = Timestamp(argument) {
-            self.time = time
-        } else {
-            return nil
-        }
+    /// - Throws: `TimeSpan.Refusal`.
+    static func reading(_ text: String) throws -> PastMoment {
+        if let time = Timestamp(text) { return PastMoment(time: time) }
+        let age = try TimeSpan.withUnit(text)
+        return PastMoment(time: Timestamp(secondsSince1970: Timestamp.now().secondsSince1970 - age.seconds))
     }
 }
 

@@ -47,7 +47,7 @@ extension ServerOptions {
                 container: set.container,
                 port: Int(set.port),
                 clusterDomain: set.clusterDomain,
-                waitSeconds: set.waitReady,
+                waitSeconds: Int(set.waitReady.seconds),
                 logger: session.logger
             )
             let endpoints = try endpoints(of: found.members, session)

@@ -8,14 +8,23 @@ import RedisClient
 
 /// What makes a member fit to be backed up.
 struct FitnessOptions: ParsableArguments, Sendable {
-    @Option(help: "Bytes that a replica may be behind its primary.")
-    var maxLagBytes: Int64 = 64 << 20
+    @Option(
+        help: ArgumentHelp("How far a replica may be behind its primary, as 64Mi.", valueName: "size"),
+        transform: ByteSize.reading
+    )
+    var maxLagBytes = ByteSize(bytes: 64 << 20)
 
-    @Option(help: "Seconds that a replica may have heard nothing of its primary.")
-    var maxLinkIdle: Int64 = 30
+    @Option(
+        help: ArgumentHelp("How long a replica may have heard nothing of its primary.", valueName: "time"),
+        transform: TimeSpan.orSeconds
+    )
+    var maxLinkIdle = TimeSpan(seconds: 30)
 
-    @Option(help: "Seconds that the server may take to save.")
-    var saveTimeout: Double = 3600
+    @Option(
+        help: ArgumentHelp("How long the server may take to save, as 90m.", valueName: "time"),
+        transform: TimeSpan.orSeconds
+    )
+    var saveTimeout = TimeSpan(seconds: 3600)
 
     @Flag(help: "With --source volume: save although the server's disk may have too little room for it.")
     var ignoreDiskHeadroom = false
@@ -25,6 +34,10 @@ struct FitnessOptions: ParsableArguments, Sendable {
 
     @Flag(help: "Take a primary that Sentinel watches, though Sentinel then sees a phantom replica.")
     var fromWatchedPrimary = false
+
+    func validate() throws {
+        try saveTimeout.require("--save-timeout")
+    }
 }
 
 /// The members of a run, wherever they were found.
@@ -75,7 +88,7 @@ struct MemberFactory: Sendable {
 
 extension MemberFactory {
     private var limits: MemberFitness {
-        MemberFitness(lagBytesMax: fitness.maxLagBytes, linkIdleSecondsMax: fitness.maxLinkIdle)
+        MemberFitness(lagBytesMax: fitness.maxLagBytes.bytes, linkIdleSecondsMax: fitness.maxLinkIdle.seconds)
     }
 
     private func source(_ endpoint: RedisEndpoint, _ session: Session) throws -> any SnapshotSource {
@@ -86,7 +99,7 @@ extension MemberFactory {
                 options: .init(
                     fitness: limits,
                     allowsWatchedPrimary: fitness.fromWatchedPrimary,
-                    saveWaitSecondsMax: fitness.saveTimeout
+                    saveWaitSecondsMax: fitness.saveTimeout.inSeconds
                 ),
                 logger: session.logger
             )
@@ -100,7 +113,7 @@ extension MemberFactory {
                     dataDirectory: dataDirectory,
                     fitness: limits,
                     ignoresDiskHeadroom: fitness.ignoreDiskHeadroom,
-                    saveWaitSecondsMax: fitness.saveTimeout
+                    saveWaitSecondsMax: fitness.saveTimeout.inSeconds
                 ),
                 logger: session.logger
             )

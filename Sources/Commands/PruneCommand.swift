@@ -27,7 +27,8 @@ struct PruneCommand: MonitoredCommand {
         help: ArgumentHelp(
             "What is younger is left alone, as 24h. Otherwise 1h for backups, and 24h for what belongs to none.",
             valueName: "age"
-        )
+        ),
+        transform: TimeSpan.withUnit
     )
     var grace: TimeSpan?
 

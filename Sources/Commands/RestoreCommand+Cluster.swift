@@ -12,7 +12,7 @@ extension RestoreCommand {
             let nodes = found.servers.map { ClusterFormingNode(name: $0.name, endpoint: $0.endpoint, pod: $0.pod) }
             var request = ClusterFormingRequest(reference: try BackupReference(backup), nodes: nodes)
             request.name = source.name ?? (servers.set.statefulset == nil ? nil : found.subjectName)
-            request.settleSeconds = serving.settleTimeout
+            request.settleSeconds = serving.settleTimeout.inSeconds
             request.overrides = clustering.overrides
             request.isDryRun = dryRun
             let outcome = try await source.store.withStore(at: source.from, session) { [request] store in

@@ -75,7 +75,7 @@ extension RestoreCommand {
         request.route = route.route(servers)
         request.parallel = serving.parallel
         request.proof = proof.proof
-        request.settleSeconds = serving.settleTimeout
+        request.settleSeconds = serving.settleTimeout.inSeconds
         request.expiries = ttl.ttl
         request.replaces = replace
         request.detaches = serving.detach

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import Kubernetes
 import Operations
 
 /// What the plan of a restore cannot find out by itself.
@@ -9,18 +8,15 @@ struct RestorePlanOptions: ParsableArguments, Sendable {
     @Option(
         help: ArgumentHelp(
             "Memory limit of the server's container, as Kubernetes writes it: 512Mi. It is not that of this process.",
-            valueName: "quantity"
-        )
+            valueName: "size"
+        ),
+        transform: ByteSize.reading
     )
-    var memoryLimit: String?
+    var memoryLimit: ByteSize?
 
     func validate() throws {
-        if let memoryLimit, memoryLimitBytes == nil {
-            throw ValidationError("--memory-limit \(memoryLimit): give an amount such as 512Mi or 2Gi")
-        }
+        if memoryLimit?.bytes == 0 { throw ValidationError("--memory-limit is more than nothing, as 512Mi or 2Gi") }
     }
 
-    var memoryLimitBytes: Int64? {
-        memoryLimit.flatMap { Kubernetes.Quantity.bytes($0) }.flatMap { $0 > 0 ? $0 : nil }
-    }
+    var memoryLimitBytes: Int64? { memoryLimit?.bytes }
 }

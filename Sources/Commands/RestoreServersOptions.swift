@@ -21,9 +21,13 @@ struct RestoreServersOptions: ParsableArguments, Sendable {
     var parallel = 4
 
     @Option(
-        help: ArgumentHelp("Seconds that a server may take to follow its primary and to write its append-only file.")
+        help: ArgumentHelp(
+            "How long a server may take to follow its primary and to write its append-only file.",
+            valueName: "time"
+        ),
+        transform: TimeSpan.orSeconds
     )
-    var settleTimeout: Double = 600
+    var settleTimeout = TimeSpan(seconds: 600)
 
     @Flag(help: "Take a server away from a primary that is not restored.")
     var detach = false
@@ -47,10 +51,6 @@ struct RestoreServersOptions: ParsableArguments, Sendable {
 
     func validate() throws {
         guard (1...64).contains(parallel) else { throw ValidationError("--parallel is 1 to 64") }
-        guard settleTimeout > 0, settleTimeout <= ServerOptions.secondsMax else {
-            throw ValidationError(
-                "--settle-timeout is more than 0 and at most \(Int(ServerOptions.secondsMax)) seconds"
-            )
-        }
+        try settleTimeout.require("--settle-timeout")
     }
 }

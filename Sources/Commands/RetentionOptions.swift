@@ -24,10 +24,6 @@ struct KeepCount: ExpressibleByArgument, Sendable, Hashable {
     }
 }
 
-extension RetentionSpan: ExpressibleByArgument {
-    package init?(argument: String) { self.init(argument) }
-}
-
 /// Which backups are kept.
 struct RetentionOptions: ParsableArguments, Sendable {
     @Option(help: ArgumentHelp("Keep the newest N sets of each subject; a number, or unlimited.", valueName: "N"))
@@ -53,7 +49,8 @@ struct RetentionOptions: ParsableArguments, Sendable {
             "Keep what was taken in that span before the newest set: numbers with h, d, w, mo (months) and y, as 30d "
                 + "or 1y6mo.",
             valueName: "span"
-        )
+        ),
+        transform: RetentionSpan.reading
     )
     var keepWithin: RetentionSpan?
 

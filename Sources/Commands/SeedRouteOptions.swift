@@ -60,7 +60,7 @@ struct SeedRouteOptions: ParsableArguments, Sendable {
         route.listenHost = listened?.host
         route.listenPort = listened?.port ?? 0
         route.peers = Set(seedPeer)
-        route.connectSeconds = max(3, servers.connectTimeout * 3)
+        route.connectSeconds = max(3, servers.connectTimeout.inSeconds * 3)
         if let certificate = seedCert ?? servers.cert, let key = seedKey ?? servers.key {
             route.tls = SeedTLS(
                 certificate: .init(certificateFile: certificate, keyFile: key),

@@ -19,14 +19,17 @@ struct SelectiveOptions: ParsableArguments, Sendable {
     @Option(help: ArgumentHelp("Restore only keys of this database. Otherwise those of all.", valueName: "number"))
     var db: UInt64?
 
-    @Option(help: ArgumentHelp("The largest value that is held in memory, in bytes.", valueName: "bytes"))
-    var maxValueBytes = 512 << 20
+    @Option(
+        help: ArgumentHelp("The largest value that is held in memory, as 64Mi.", valueName: "size"),
+        transform: ByteSize.reading
+    )
+    var maxValueBytes = ByteSize(bytes: 512 << 20)
 
     /// Whether nothing is chosen.
     var isEmpty: Bool { keys.isEmpty && db == nil }
 
     func validate() throws {
-        if maxValueBytes < 1 { throw ValidationError("--max-value-bytes must be more than 0") }
+        if maxValueBytes.bytes < 1 { throw ValidationError("--max-value-bytes must be more than 0") }
         if keys.isEmpty, db != nil { throw ValidationError("--db needs --keys: --keys '*' are all of the database") }
     }
 }
@@ -58,7 +61,7 @@ extension RestoreCommand {
             name: source.name,
             target: target,
             patterns: selective.keys.map { KeyPattern($0) },
-            valueBytesMax: selective.maxValueBytes
+            valueBytesMax: Int(selective.maxValueBytes.bytes)
         )
         request.member = member
         request.database = selective.db

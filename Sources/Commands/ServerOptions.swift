@@ -51,14 +51,17 @@ struct ServerOptions: ParsableArguments, Sendable {
     @Flag(help: "Do not verify the certificate of the server. The password then goes to whoever answers.")
     var insecure = false
 
-    @Option(help: ArgumentHelp("Seconds to wait for a connection.", valueName: "seconds"))
-    var connectTimeout: Double = 10
+    @Option(
+        help: ArgumentHelp("How long to wait for a connection.", valueName: "time"),
+        transform: TimeSpan.orSeconds
+    )
+    var connectTimeout = TimeSpan(seconds: 10)
 
-    @Option(help: ArgumentHelp("Seconds in which something must move at the server.", valueName: "seconds"))
-    var timeout: Double = 60
-
-    /// A week.
-    static let secondsMax = 604_800.0
+    @Option(
+        help: ArgumentHelp("How long nothing may move at the server, as 90s or 2m.", valueName: "time"),
+        transform: TimeSpan.orSeconds
+    )
+    var timeout = TimeSpan(seconds: 60)
 
     /// Whether no server is named at all.
     var isEmpty: Bool { endpoint.isEmpty && set.statefulset == nil }
@@ -68,9 +71,8 @@ struct ServerOptions: ParsableArguments, Sendable {
         if !endpoint.isEmpty && set.statefulset != nil {
             throw ValidationError("give either --endpoint or --statefulset")
         }
-        guard [connectTimeout, timeout].allSatisfy({ $0 > 0 && $0 <= Self.secondsMax }) else {
-            throw ValidationError("a time-out must be more than 0 seconds, and at most \(Int(Self.secondsMax))")
-        }
+        try connectTimeout.require("--connect-timeout")
+        try timeout.require("--timeout")
     }
 
     /// The servers that the options name themselves: by URL, or by DNS.
@@ -121,7 +123,7 @@ struct ServerOptions: ParsableArguments, Sendable {
         return RedisEndpoint(
             url: url,
             tls: try tls(),
-            deadlines: RedisDeadlines(connectSeconds: connectTimeout, noProgressSeconds: timeout)
+            deadlines: RedisDeadlines(connectSeconds: connectTimeout.inSeconds, noProgressSeconds: timeout.inSeconds)
         )
     }
 

@@ -2,7 +2,6 @@
 
 import ArgumentParser
 import Failures
-import Kubernetes
 import Operations
 
 /// Where bytes wait for a store that is slower than the server.
@@ -16,9 +15,10 @@ struct SpoolOptions: ParsableArguments, Sendable {
     var spool: String?
 
     @Option(
-        help: ArgumentHelp("How large that file may get: 512Mi, 8Gi, 20G. Without it, 4Gi.", valueName: "size")
+        help: ArgumentHelp("How large that file may get: 512Mi, 8GiB, 20G. Without it, 4Gi.", valueName: "size"),
+        transform: ByteSize.reading
     )
-    var spoolMax: String?
+    var spoolMax: ByteSize?
 
     private static let bytesMaxUsual: Int64 = 4 << 30
     /// Less is not worth a file.
@@ -27,8 +27,8 @@ struct SpoolOptions: ParsableArguments, Sendable {
     func validate() throws {
         guard let spoolMax else { return }
         if spool == nil { throw ValidationError("--spool-max needs --spool") }
-        guard let bytes = Kubernetes.Quantity.bytes(spoolMax), bytes >= Self.bytesMaxLeast else {
-            throw ValidationError("--spool-max is a size of at least 1Mi: 512Mi, 8Gi, 20G")
+        guard spoolMax.bytes >= Self.bytesMaxLeast else {
+            throw ValidationError("--spool-max is at least 1Mi, as 512Mi, 8GiB or 20G")
         }
     }
 
@@ -38,7 +38,7 @@ struct SpoolOptions: ParsableArguments, Sendable {
         _ body: @Sendable (Spool?) async throws -> Result
     ) async throws -> Result {
         guard let spool else { return try await body(nil) }
-        let bytesMax = spoolMax.flatMap(Kubernetes.Quantity.bytes) ?? Self.bytesMaxUsual
+        let bytesMax = spoolMax?.bytes ?? Self.bytesMaxUsual
         return try await Operations.withSpool(
             Spool.Options(folder: spool, bytesMax: bytesMax),
             logger: session.logger,

@@ -48,10 +48,11 @@ struct StatefulSetOptions: ParsableArguments, Sendable {
     @Option(
         help: ArgumentHelp(
             "Through the API server: how long pods that are missing or pending are waited for.",
-            valueName: "seconds"
-        )
+            valueName: "time"
+        ),
+        transform: TimeSpan.orSeconds
     )
-    var waitReady = 30
+    var waitReady = TimeSpan(seconds: 30)
 
     @Option(help: ArgumentHelp("By DNS: how many pods it has.", valueName: "count"))
     var replicas: Int?
@@ -104,9 +105,7 @@ struct StatefulSetOptions: ParsableArguments, Sendable {
         guard (1...Self.replicasMax).contains(replicas ?? 1), (0...Self.replicasMax).contains(firstOrdinal) else {
             throw ValidationError("--replicas is 1 to \(Self.replicasMax), --first-ordinal 0 to \(Self.replicasMax)")
         }
-        guard (0...Self.waitReadyMax).contains(waitReady) else {
-            throw ValidationError("--wait-ready is 0 to \(Self.waitReadyMax) seconds")
-        }
+        try waitReady.require("--wait-ready", from: TimeSpan(seconds: 0), to: Self.waitReadyMax)
         if !usesAPI, clusterDomain != nil, knownNamespace == nil {
             throw ValidationError("--cluster-domain needs --namespace")
         }
@@ -118,7 +117,7 @@ struct StatefulSetOptions: ParsableArguments, Sendable {
     }
 
     /// A day.
-    private static let waitReadyMax = 86400
+    private static let waitReadyMax = TimeSpan(seconds: 86_400)
 
     /// Whether the pods are found through the API server.
     var usesAPI: Bool { statefulset != nil && replicas == nil }

@@ -29,16 +29,21 @@ struct StatusCommand: MonitoredCommand {
             """
     )
 
-    @Option(help: ArgumentHelp("How old the newest backup may be, as 26h.", valueName: "age"))
+    @Option(
+        help: ArgumentHelp("How old the newest backup may be, as 26h.", valueName: "age"),
+        transform: TimeSpan.withUnit
+    )
     var maxAge: TimeSpan?
 
     @Option(
-        help: ArgumentHelp("How long ago verify may have proven a backup for the last time, as 50h.", valueName: "age")
+        help: ArgumentHelp("How long ago verify may have proven a backup for the last time, as 50h.", valueName: "age"),
+        transform: TimeSpan.withUnit
     )
     var maxVerifyAge: TimeSpan?
 
     @Option(
-        help: ArgumentHelp("How long ago a drill may have proven a backup for the last time, as 15d.", valueName: "age")
+        help: ArgumentHelp("How long ago a drill may have proven a backup for the last time, as 15d.", valueName: "age"),
+        transform: TimeSpan.withUnit
     )
     var maxDrillAge: TimeSpan?
 

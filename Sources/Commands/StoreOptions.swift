@@ -22,8 +22,14 @@ struct StoreOptions: ParsableArguments, Sendable {
     @Flag(help: "Put the bucket into the path of the URL. Chosen by itself for IP addresses and other endpoints.")
     var s3PathStyle = false
 
-    @Option(help: "Size of a part in MiB, 5 to 5120. Chosen by itself from the size of the snapshot.")
-    var partSize: Int?
+    @Option(
+        help: ArgumentHelp(
+            "Size of a part, 5Mi to 5Gi; a number alone is MiB. Chosen by itself from the size of the snapshot.",
+            valueName: "size"
+        ),
+        transform: ByteSize.readingMebibytes
+    )
+    var partSize: ByteSize?
 
     @Flag(
         help: "Do not verify the certificate of the store. Whoever is in between can then read and change every backup."
@@ -33,8 +39,8 @@ struct StoreOptions: ParsableArguments, Sendable {
     @OptionGroup var way: StoreWayOptions
 
     func validate() throws {
-        if let partSize, !(5...5120).contains(partSize) {
-            throw ValidationError("--part-size must be 5 to 5120 MiB")
+        if let partSize, !(5 << 20...5 << 30).contains(partSize.bytes) {
+            throw ValidationError("--part-size is 5Mi to 5Gi")
         }
     }
 
@@ -56,7 +62,7 @@ struct StoreOptions: ParsableArguments, Sendable {
         configuration.profile = profile
         configuration.caBundle = caBundle
         if s3PathStyle { configuration.pathStyle = true }
-        configuration.partSizeBytes = partSize.map { $0 << 20 }
+        configuration.partSizeBytes = partSize.map { Int($0.bytes) }
         configuration.insecureSkipVerify = storeInsecure
         if sharesMemory { configuration.partsInFlight = max(1, configuration.partsInFlight / 2) }
         way.apply(to: &configuration, session)

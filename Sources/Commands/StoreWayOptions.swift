@@ -23,15 +23,19 @@ struct StoreWayOptions: ParsableArguments, Sendable {
     )
     var retryBudget = RetryBudget.retriesUsual
 
-    @Option(help: ArgumentHelp("Seconds in which something must move at a store.", valueName: "seconds"))
-    var storeTimeout = 60
+    @Option(
+        help: ArgumentHelp("How long nothing may move at a store, as 90s or 2m.", valueName: "time"),
+        transform: TimeSpan.orSeconds
+    )
+    var storeTimeout = TimeSpan(seconds: secondsUsual)
 
     @Option(
         help: ArgumentHelp(
-            "How fast bytes go to stores and come from them, in bytes a second: 10M, 512k, or UP:DOWN, off for no "
+            "How fast bytes go to stores and come from them, in bytes a second: 10M, 512Ki, or UP:DOWN, off for no "
                 + "limit. All transfers of the run share it.",
             valueName: "rate"
-        )
+        ),
+        transform: BandwidthLimit.reading
     )
     var bwlimit: BandwidthLimit?
 
@@ -58,6 +62,7 @@ struct StoreWayOptions: ParsableArguments, Sendable {
     @Option(help: ArgumentHelp("Key of that certificate, as PEM.", valueName: "file"))
     var storeKey: String?
 
+    private static let secondsUsual: Int64 = 60
     private static let budgetMax = 1_000_000
 
     func validate() throws {
@@ -65,9 +70,7 @@ struct StoreWayOptions: ParsableArguments, Sendable {
         guard (0...Self.budgetMax).contains(retryBudget) else {
             throw ValidationError("--retry-budget is 0 to \(Self.budgetMax)")
         }
-        guard (1...Int(ServerOptions.secondsMax)).contains(storeTimeout) else {
-            throw ValidationError("--store-timeout is 1 to \(Int(ServerOptions.secondsMax)) seconds")
-        }
+        try storeTimeout.require("--store-timeout", from: TimeSpan(seconds: 1))
         if (storeCert == nil) != (storeKey == nil) {
             throw ValidationError("--store-cert and --store-key need each other")
         }
@@ -88,7 +91,7 @@ struct StoreWayOptions: ParsableArguments, Sendable {
 
     func apply(to configuration: inout StoreConfiguration, _ session: Session) {
         configuration.attemptsMax = retries
-        configuration.noProgressSeconds = storeTimeout
+        configuration.noProgressSeconds = Int(storeTimeout.seconds)
         configuration.proxy = proxy
         Redaction.learn(proxy.flatMap(Self.password))
         configuration.pinnedKey = storePin
@@ -123,7 +126,7 @@ struct StoreWayOptions: ParsableArguments, Sendable {
         }
         add("retries", retries.map { "\($0)" })
         if retryBudget != RetryBudget.retriesUsual { add("retry-budget", "\(retryBudget)") }
-        if storeTimeout != 60 { add("store-timeout", "\(storeTimeout)") }
+        if storeTimeout.seconds != Self.secondsUsual { add("store-timeout", "\(storeTimeout)") }
         add("bwlimit", bwlimit?.argument)
         if proxy?.contains("@") == false { add("proxy", proxy) }
         add("store-pin", storePin)

@@ -84,7 +84,7 @@ struct VerifyCommand: MonitoredCommand {
 
     private func verifyAll(in from: String, by keyring: AgeKeyring, _ session: Session) async throws -> ExitCode {
         var request = VerifyRoundRequest(name: name, level: proof.proof, tool: Self.tool)
-        request.bytesMax = round.bytesMax
+        request.bytesMax = round.maxBytes?.bytes
         request.secondsMax = round.maxTime.map { Double($0.seconds) }
         request.keepsRecord = !noRecord
         return try await store.withStore(at: from, session) { [request] store in

@@ -72,25 +72,35 @@ struct VolumeRestoreOptions: ParsableArguments, Sendable {
     @Flag(help: "Do not ask the servers, neither before they are stopped nor when they run again.")
     var noServerCheck = false
 
-    @Option(help: ArgumentHelp("How long the pods may take to go.", valueName: "seconds"))
-    var stopTimeout = 300
+    @Option(
+        help: ArgumentHelp("How long the pods may take to go.", valueName: "time"),
+        transform: TimeSpan.orSeconds
+    )
+    var stopTimeout = TimeSpan(seconds: 300)
 
-    @Option(help: ArgumentHelp("How long a Job's pod may take to start.", valueName: "seconds"))
-    var jobStartTimeout = 300
+    @Option(
+        help: ArgumentHelp("How long a Job's pod may take to start.", valueName: "time"),
+        transform: TimeSpan.orSeconds
+    )
+    var jobStartTimeout = TimeSpan(seconds: 300)
 
-    @Option(help: ArgumentHelp("How long a Job may take.", valueName: "seconds"))
-    var jobTimeout = 14400
+    @Option(
+        help: ArgumentHelp("How long a Job may take.", valueName: "time"),
+        transform: TimeSpan.orSeconds
+    )
+    var jobTimeout = TimeSpan(seconds: 14400)
 
-    @Option(help: ArgumentHelp("How long the pods may take to be ready again, and in step.", valueName: "seconds"))
-    var readyTimeout = 900
-
-    /// A week.
-    private static let secondsMax = 604_800
+    @Option(
+        help: ArgumentHelp("How long the pods may take to be ready again, and in step.", valueName: "time"),
+        transform: TimeSpan.orSeconds
+    )
+    var readyTimeout = TimeSpan(seconds: 900)
 
     func validate() throws {
-        guard [stopTimeout, jobStartTimeout, jobTimeout, readyTimeout].allSatisfy((1...Self.secondsMax).contains) else {
-            throw ValidationError("a time-out is 1 to \(Self.secondsMax) seconds")
-        }
+        for (flag, time) in [
+            ("--stop-timeout", stopTimeout), ("--job-start-timeout", jobStartTimeout), ("--job-timeout", jobTimeout),
+            ("--ready-timeout", readyTimeout),
+        ] { try time.require(flag, from: TimeSpan(seconds: 1)) }
         guard scaleTo.map((1...StatefulSet.replicasMax).contains) ?? true else {
             throw ValidationError("--scale-to is 1 to \(StatefulSet.replicasMax)")
         }
@@ -116,8 +126,8 @@ struct VolumeRestoreOptions: ParsableArguments, Sendable {
 
     var waits: VolumeRestoreRequest.Waits {
         var waits = VolumeRestoreRequest.Waits()
-        (waits.stop, waits.jobStart) = (stopTimeout, jobStartTimeout)
-        (waits.job, waits.ready) = (jobTimeout, readyTimeout)
+        (waits.stop, waits.jobStart) = (Int(stopTimeout.seconds), Int(jobStartTimeout.seconds))
+        (waits.job, waits.ready) = (Int(jobTimeout.seconds), Int(readyTimeout.seconds))
         return waits
     }
 

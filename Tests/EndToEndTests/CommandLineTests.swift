@@ -17,6 +17,22 @@ struct CommandLineTests {
         #expect(outcome.output.isEmpty == !arguments.isEmpty)
     }
 
+    /// What is too short, or without a unit, is said together with what to write.
+    @Test(arguments: [
+        (["status", "--from", "file:///tmp", "--max-age", "26"], "26h"),
+        (["prune", "--from", "file:///tmp", "--keep-last", "1", "--grace", "2"], "2h"),
+        (["prune", "--from", "file:///tmp", "--keep-within", "1m"], "mo"),
+        (["copy", "--from", "file:///tmp", "--to", "file:///tmp/b", "--since", "7"], "7d"),
+        (["verify", "--from", "file:///tmp", "--all", "--max-bytes", "5g"], "Gi"),
+        (["backup", "--to", "file:///tmp", "--endpoint", "redis://localhost", "--bwlimit", "10"], "10M"),
+        (["backup", "--to", "file:///tmp", "--endpoint", "redis://localhost", "--timeout", "0"], "--timeout is"),
+    ])
+    func aTimeOrSizeThatIsNoneIsAskedBack(arguments: [String], said: String) async throws {
+        let outcome = try await Redoubt.run(arguments)
+        let first = outcome.errors.split(separator: "\n").first ?? ""
+        #expect(outcome.code == 64 && first.contains(said), "\(outcome.errors)")
+    }
+
     @Test func helpAndVersionGoToStandardOutput() async throws {
         for arguments in [["--help"], ["--version"], ["help", "backup"], ["backup", "--help"]] {
             let outcome = try await Redoubt.run(arguments)

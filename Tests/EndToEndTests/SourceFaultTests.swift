@@ -124,10 +124,15 @@ struct SourceFaultTests {
         }
     }
 
-    /// 16: so long, here, is any time at all.
+    /// 16: so long, here, is a second; the primary does not ping, and nobody writes.
     @Test func aReplicaThatHeardNothingForTooLongIsRefused() async throws {
         try await withRig { rig in
-            let outcome = try await rig.backup("--endpoint", rig.replica.url, "--max-link-idle=-1")
+            try await rig.primary.command("CONFIG", "SET", "repl-ping-replica-period", "3600")
+            try await eventually("the replica to hear nothing") {
+                let idle = try await rig.replica.info("replication")["master_last_io_seconds_ago"].flatMap { Int($0) }
+                return idle.map { $0 > 0 } == true ? true : nil
+            }
+            let outcome = try await rig.backup("--endpoint", rig.replica.url, "--max-link-idle", "0s")
             try await rig.store.expectSound(after: outcome, code: 6, good: [rig.good])
         }
     }

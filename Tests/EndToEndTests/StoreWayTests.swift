@@ -229,7 +229,7 @@ struct StoreWayTests {
                     "--to",
                     store.url,
                     "--bwlimit",
-                    "1500k:off",
+                    "1500Ki:off",
                     "--compression",
                     "none"
                 )

@@ -98,13 +98,21 @@ extension S3Options {
         guard let mode, ["GOVERNANCE", "COMPLIANCE"].contains(mode), let time = options["lock-for"] else {
             throw options.refused("lock-mode", "is GOVERNANCE or COMPLIANCE, and lock-for=30d says how long")
         }
-        let secondsOf: [Character: Int64] = ["h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400]
-        guard let unit = time.last.flatMap({ secondsOf[$0] }), let count = Int64(time.dropLast()),
-            (1...lockDaysMax * 24).contains(count), count * unit <= lockDaysMax * 86_400
-        else {
+        guard let seconds = lockSeconds(time), (1...lockDaysMax * 86_400).contains(seconds) else {
             throw options.refused("lock-for", "is no time such as 12h, 30d, 8w or 1y, of at most 100 years")
         }
-        return Lock(mode: mode, seconds: count * unit)
+        return Lock(mode: mode, seconds: seconds)
+    }
+
+    /// A year is 365 days, as with the default retention of a bucket.
+    private static func lockSeconds(_ text: String) -> Int64? {
+        let secondsOf: [String: Int64] = ["h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400]
+        var total: Int64 = 0
+        for (count, unit) in UnitCounts.parts(of: text) ?? [] {
+            guard let seconds = secondsOf[unit], count <= lockDaysMax * 24 else { return nil }
+            total += count * seconds
+        }
+        return total
     }
 
     private static func checksum(_ options: LocationOptions) throws -> Checksum? {
