@@ -28,16 +28,26 @@ extension Catalog {
         }
     }
 
+    /// What went of a set.
+    package struct RemovedBytes: Sendable, Hashable {
+        package var all: Int64 = 0
+        /// Of these, what the store keeps out of sight.
+        package var hidden: Int64 = 0
+
+        mutating func add(_ bytes: Int64, _ removal: Removal) {
+            all += bytes
+            if removal == .hidden { hidden += bytes }
+        }
+    }
+
     /// Removes the members of a set that has no manifest any more, all that can be.
-    /// - Returns: how many bytes went.
     /// - Throws: the first failure, when the others were tried too.
-    package func removeMembers(name: String, id: BackupID) async throws -> Int64 {
-        var bytes: Int64 = 0
+    package func removeMembers(name: String, id: BackupID) async throws -> RemovedBytes {
+        var bytes = RemovedBytes()
         var first: Failure?
         for object in try await store.list(under: KeyFolder([name, id.text])) where object.key.isPartOfSet {
             do {
-                try await store.remove(object.key)
-                bytes += object.bytes
+                bytes.add(object.bytes, try await store.remove(object.key))
             } catch let failure as Failure where failure.code != .interrupted {
                 first = first ?? failure
             }

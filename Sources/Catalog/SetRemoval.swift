@@ -165,9 +165,9 @@ extension Catalog {
             let manifest = try? await store.stat(key), manifest.key == key
         else { return }
         let bytes = try? await store.read(record, bytesMax: SetRemoval.sizeBytesMax).bytes
-        try? await store.remove(record)
+        _ = try? await store.remove(record)
         guard let bytes, let signature = try? SetRemoval.signatureKey(of: bytes, key: record) else { return }
-        try? await store.remove(signature)
+        _ = try? await store.remove(signature)
     }
 
     private func sign(_ bytes: [UInt8], under key: ObjectKey, with signer: SigningKey) async throws {

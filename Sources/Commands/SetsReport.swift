@@ -16,6 +16,8 @@ struct SetsReport {
         /// `kept`; `removed`, `half-removed`, `locked-by-store`, `pinned`, `changed`, `locked` or `failed`; `refused`;
         /// `would-remove` where nothing was done yet.
         let outcome: String
+        /// Of what was removed, what the store keeps as versions that are not current.
+        let hiddenBytes: Int64?
         let error: Manifest.Problem?
     }
 
@@ -44,7 +46,7 @@ struct SetsReport {
                     } else {
                         outcome?.word ?? "would-remove"
                     }
-                return Row(verdict, word, outcome?.failure)
+                return Row(verdict, word, outcome)
             }
         }
         sweptMembers = plans.reduce(0) { $0 + $1.halfRemoved.count }
@@ -59,6 +61,9 @@ struct SetsReport {
     private static func title(_ set: RetainableSet) -> String { "\(set.name)/\(set.id)" }
 
     private func count(_ outcomes: String...) -> Int { rows.count { outcomes.contains($0.outcome) } }
+
+    /// What the store keeps of the sets that are removed.
+    private var hiddenBytes: Int64 { rows.reduce(0) { $0 + ($1.hiddenBytes ?? 0) } }
 
     /// How many sets go.
     var due: Int { count("would-remove") }
@@ -81,6 +86,12 @@ struct SetsReport {
             messages.append(message)
         }
         lines += messages
+        if hiddenBytes > 0 {
+            lines += [
+                "hidden    \(Quantity.bytes(hiddenBytes)) stay in the bucket, which keeps versions of what is removed",
+                "          A lifecycle rule ends that: NoncurrentVersionExpiration. What is locked waits for its lock.",
+            ]
+        }
         for refusal in refusals {
             lines.append("refused   \(refusal.message)")
             if let hint = refusal.hint { lines.append("          \(hint)") }
@@ -101,6 +112,7 @@ struct SetsReport {
             ("changed", "changed meanwhile"),
             ("locked", "locked by another run"), ("failed", "failed"), ("refused", "refused"),
         ] where count(outcome) > 0 { parts.append("\(count(outcome)) \(words)") }
+        if hiddenBytes > 0 { parts.append("\(Quantity.bytes(hiddenBytes)) kept as versions") }
         return parts.joined(separator: ", ") + " in \(store)"
     }
 
@@ -110,15 +122,16 @@ struct SetsReport {
 }
 
 extension SetsReport.Row {
-    fileprivate init(_ verdict: RetentionPlan.Verdict, _ outcome: String, _ failure: Failure?) {
+    fileprivate init(_ verdict: RetentionPlan.Verdict, _ word: String, _ outcome: PruneFinding.Outcome?) {
         name = verdict.set.name
         id = verdict.set.id.text
         takenAt = verdict.set.takenAt
         storedBytes = verdict.set.storedBytes
         keep = verdict.isKept
         reasons = verdict.reasons
-        self.outcome = outcome
-        error = failure.map { .init(code: $0.code.rawValue, message: $0.description) }
+        self.outcome = word
+        hiddenBytes = outcome?.hiddenBytes
+        error = outcome?.failure.map { .init(code: $0.code.rawValue, message: $0.description) }
     }
 }
 
@@ -133,6 +146,11 @@ extension PruneFinding.Outcome {
         case .locked: "locked"
         case .failed: "failed"
         }
+    }
+
+    fileprivate var hiddenBytes: Int64? {
+        guard case .removed(let bytes) = self, bytes.hidden > 0 else { return nil }
+        return bytes.hidden
     }
 
     fileprivate var failure: Failure? {

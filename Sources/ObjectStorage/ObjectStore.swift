@@ -56,7 +56,9 @@ package protocol ObjectStore: Sendable {
     func list(under folder: KeyFolder) async throws -> [StoredObject]
 
     /// Removes an object; it is no error if it is not there.
-    func remove(_ key: ObjectKey) async throws
+    /// - Throws: `.retained` when a lock or a retention keeps it.
+    @discardableResult
+    func remove(_ key: ObjectKey) async throws -> Removal
 
     /// What staging left behind: unfinished uploads and temporary files, whose key starts with the folder. What other
     /// runs are staging right now is among them.
@@ -128,6 +130,14 @@ package struct StoredObject: Sendable, Hashable {
         self.modifiedAtSeconds = modifiedAtSeconds
         self.version = version
     }
+}
+
+/// What became of an object that was removed.
+package enum Removal: Sendable, Hashable {
+    /// It is gone, as far as the store says.
+    case gone
+    /// Nobody sees it any more, and the store says that it keeps it: as a version that is not current.
+    case hidden
 }
 
 /// What tells two versions of an object apart: an ETag, or inode, size and time of a file. Opaque: never a content

@@ -122,8 +122,8 @@ package struct Prune: Sendable {
         }
         do {
             let bytes = try await catalog.removeMembers(name: name, id: id)
-            logger.info("removed \(name)/\(id)", metadata: ["bytes": "\(bytes)"])
-            return .removed(bytes: bytes)
+            logger.info("removed \(name)/\(id)", metadata: ["bytes": "\(bytes.all)", "hidden": "\(bytes.hidden)"])
+            return .removed(bytes)
         } catch let failure as Failure where failure.code != .interrupted {
             logger.warning("removed \(name)/\(id), and not all of its members: \(failure)")
             return .halfRemoved(failure)

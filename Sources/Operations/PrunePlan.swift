@@ -88,7 +88,7 @@ package struct PrunePlan: Sendable {
 /// What became of one set that was due.
 package struct PruneFinding: Sendable {
     package enum Outcome: Sendable {
-        case removed(bytes: Int64)
+        case removed(Catalog.RemovedBytes)
         /// The backup is gone; some of its members are still there, and are swept by a later run.
         case halfRemoved(Failure)
         /// A lock of the store, or a rule of retention of it, keeps it.

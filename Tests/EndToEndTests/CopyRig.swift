@@ -33,8 +33,14 @@ struct OpenedStore: Sendable {
     /// - Parameters:
     ///   - port: a proxy to go through.
     ///   - profile: where the credentials come from, instead of the environment.
-    static func bucket(_ s3: S3Service, port: Int? = nil, profile: String? = nil) async throws -> OpenedStore {
-        let bucket = try await s3.makeBucket()
+    ///   - keepsVersions: whether what is removed stays as a version.
+    static func bucket(
+        _ s3: S3Service,
+        port: Int? = nil,
+        profile: String? = nil,
+        keepsVersions: Bool = false
+    ) async throws -> OpenedStore {
+        let bucket = try await s3.makeBucket(isLocked: keepsVersions)
         var url = "s3://\(bucket)/redis?endpoint-url=http://127.0.0.1:\(port ?? s3.port)&region=\(s3.region)"
         if let profile { url += "&profile=\(profile)" }
         var environment = s3.environment

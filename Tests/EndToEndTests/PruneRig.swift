@@ -14,6 +14,7 @@ struct PruneOutput: Decodable {
         let keep: Bool
         let reasons: [String]
         let outcome: String
+        let hiddenBytes: Int64?
     }
 
     init(_ outcome: Redoubt.Outcome) throws {

@@ -152,6 +152,25 @@ struct PruneTests {
         }
     }
 
+    /// A bucket that keeps versions: what prune says is gone is not, and it says so.
+    @Test func whatABucketKeepsIsSaid() async throws {
+        try await withSeaweedFS { s3 in
+            let store = try await OpenedStore.bucket(s3, keepsVersions: true)
+            let ids = try await store.fill(days: ["20260101", "20260102"])
+            let stored = try await store.objects(of: ids[0]).filter { !$0.key.hasSuffix("json") }.values
+            let words = ["prune", "--from", store.url, "--keep-last", "1", "--grace", "0s", "--yes"]
+            let json = try await Redoubt.run(words + ["--output", "json"], environment: store.tested.environment)
+            let said = try PruneOutput(json)
+            #expect(said.outcomes == ["removed", "kept"])
+            #expect(said.sets.map(\.hiddenBytes) == [Int64(stored.reduce(0) { $0 + $1.count }), nil])
+            try await store.tested.expectSound(after: json, code: 0, good: [ids[1]])
+            try await store.clone(ids[1], as: "20260103T030000Z-0001")
+            let text = try await Redoubt.run(words, environment: store.tested.environment)
+            #expect(text.code == 0 && text.output.contains("NoncurrentVersionExpiration"), "\(text.output)")
+            #expect(text.output.contains("kept as versions"), "\(text.output)")
+        }
+    }
+
     /// An empty policy, and what makes no sense, is a mistake of usage before the store is asked anything.
     @Test func anEmptyPolicyIsNotUnderstood() async throws {
         let mistakes = [

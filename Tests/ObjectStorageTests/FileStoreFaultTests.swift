@@ -221,7 +221,7 @@ import Testing
                 if let object = try? await store.stat(key) {
                     _ = try? await store.replace(key, version: object.version, with: [2])
                 }
-                try? await store.remove(key)
+                _ = try? await store.remove(key)
             }
         }
         // Other tests run beside this one; a leak would be hundreds.

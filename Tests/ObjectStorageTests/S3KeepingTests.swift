@@ -62,7 +62,10 @@ import Testing
             tested async throws in
             try await tested.store.write(member, [1, 2, 3])
             try await tested.store.create(manifest, [4])
-            for key in [manifest, member, member] { try await tested.store.remove(key) }
+            for key in [manifest, member, member] {
+                let removal = try await tested.store.remove(key)
+                #expect(removal == .hidden, "\(key)")
+            }
             #expect(try await tested.store.list(under: .root) == [])
             #expect(try await tested.store.stat(member) == nil)
             let failure = await #expect(throws: Failure.self) { try await tested.store.readAll(member) }
@@ -112,6 +115,80 @@ import Testing
         }) { tested async throws in
             let failure = await #expect(throws: Failure.self) { try await tested.store.remove(key) }
             #expect(failure?.code == .permissionDenied && failure?.hint?.contains("lock") == true)
+        }
+    }
+
+    /// A bucket without versions keeps nothing; where versions are suspended, what was written since is gone.
+    @Test func whatABucketWithoutVersionsRemovesIsGone() async throws {
+        let member = try key("s/1/a.rdb")
+        func expect(_ removal: Removal, _ service: S3Service, versions: String?) async throws {
+            let bucket = try await service.makeBucket()
+            func set(_ status: String) async throws {
+                try await service.call(
+                    "put_bucket_versioning",
+                    ["Bucket": .text(bucket), "VersioningConfiguration": .object(["Status": .text(status)])]
+                )
+            }
+            if let versions {
+                try await set("Enabled")
+                try await set(versions)
+            }
+            var configuration = StoreConfiguration(environment: service.environment)
+            configuration.clock = .hasty
+            let location = try StoreLocation(parsing: "s3://\(bucket)")
+            try await withObjectStore(location, configuration: configuration) { store async throws in
+                try await store.write(member, [1, 2, 3])
+                let found = try await store.remove(member)
+                #expect(found == removal, "\(versions ?? "never")")
+                let absent = try await store.stat(member)
+                #expect(absent == nil)
+            }
+        }
+        try await withSeaweedFS { service in
+            try await expect(.gone, service, versions: nil)
+            try await expect(.hidden, service, versions: "Enabled")
+            try await expect(.gone, service, versions: "Suspended")
+        }
+        try await withMoto { service in
+            try await expect(.gone, service, versions: nil)
+            try await expect(.hidden, service, versions: "Enabled")
+        }
+    }
+
+    /// A refusal that does not say why: the object does, to whom may see its lock. Where the bucket keeps versions no
+    /// lock can be the reason, and it is the right that is missing.
+    @Test(arguments: [
+        (
+            ["x-amz-object-lock-mode: GOVERNANCE", "x-amz-object-lock-retain-until-date: 2999-01-01T00:00:00.000Z"],
+            true
+        ),
+        (["x-amz-object-lock-legal-hold: ON"], true),
+        (["x-amz-object-lock-mode: COMPLIANCE", "x-amz-object-lock-retain-until-date: 2001-01-01T00:00:00Z"], false),
+        (["x-amz-object-lock-legal-hold: OFF"], false), ([], false),
+        (["x-amz-object-lock-legal-hold: ON", "x-amz-version-id: 3sL4kqtJlcpXroDTDmJ"], false),
+        (["x-amz-object-lock-legal-hold: ON", "x-amz-version-id: null"], true),
+    ])
+    func aBareRefusalIsExplainedByTheObject(shown: [String], isRetained: Bool) async throws {
+        let key = try key("s/1/a.rdb")
+        let seen = S3Text.ok("", headers: shown + ["ETag: \"0\"", "Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT"])
+        let isRemoving = Mutex(false)
+        try await withInterceptedStore({ kind, _, _ in
+            switch kind {
+            case .delete:
+                isRemoving.withLock { $0 = true }
+                return .answer(S3Text.error("403 Forbidden", "AccessDenied", message: "Access Denied."))
+            case .head where isRemoving.withLock { $0 }: return .answer(seen)
+            default: return .pass
+            }
+        }) { tested async throws in
+            try await tested.store.write(key, [1, 2, 3])
+            let failure = await #expect(throws: Failure.self) { try await tested.store.remove(key) }
+            let said = failure?.message ?? ""
+            #expect(failure?.code == (isRetained ? .retained : .permissionDenied), "\(shown): \(said)")
+            #expect(failure?.hint?.contains(isRetained ? "when that ends" : "s3:DeleteObject") == true)
+            #expect(
+                said.contains("the object is") == (isRetained || shown.contains { $0.hasPrefix("x-amz-version-id") })
+            )
         }
     }
 

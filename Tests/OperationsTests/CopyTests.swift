@@ -321,7 +321,7 @@ private struct VanishingStore: ObjectStore {
 
     func stat(_ key: ObjectKey) async throws -> StoredObject? { try await inner.stat(key) }
     func list(under folder: KeyFolder) async throws -> [StoredObject] { try await inner.list(under: folder) }
-    func remove(_ key: ObjectKey) async throws { try await inner.remove(key) }
+    func remove(_ key: ObjectKey) async throws -> Removal { try await inner.remove(key) }
     func leftovers(under folder: KeyFolder) async throws -> [Leftover] { try await inner.leftovers(under: folder) }
     func remove(_ leftover: Leftover) async throws { try await inner.remove(leftover) }
 }

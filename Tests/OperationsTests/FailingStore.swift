@@ -81,7 +81,7 @@ final class FailingStore: ObjectStore {
         try await attempt { try await inner.list(under: folder) }
     }
 
-    func remove(_ key: ObjectKey) async throws {
+    func remove(_ key: ObjectKey) async throws -> Removal {
         try await attempt { try await inner.remove(key) }
     }
 

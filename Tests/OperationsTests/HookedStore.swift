@@ -46,10 +46,11 @@ struct HookedStore: ObjectStore {
 
     func list(under folder: KeyFolder) async throws -> [StoredObject] { try await inner.list(under: folder) }
 
-    func remove(_ key: ObjectKey) async throws {
+    func remove(_ key: ObjectKey) async throws -> Removal {
         try await beforeRemoving(key)
-        try await inner.remove(key)
+        let removal = try await inner.remove(key)
         try await afterRemoving(key)
+        return removal
     }
 
     func leftovers(under folder: KeyFolder) async throws -> [Leftover] { try await inner.leftovers(under: folder) }

@@ -291,7 +291,7 @@ private struct StallingStore: ObjectStore {
         return try await inner.withObject(key, body)
     }
     func list(under folder: KeyFolder) async throws -> [StoredObject] { try await inner.list(under: folder) }
-    func remove(_ key: ObjectKey) async throws { try await inner.remove(key) }
+    func remove(_ key: ObjectKey) async throws -> Removal { try await inner.remove(key) }
     func leftovers(under folder: KeyFolder) async throws -> [Leftover] { try await inner.leftovers(under: folder) }
     func remove(_ leftover: Leftover) async throws { try await inner.remove(leftover) }
 }
@@ -315,7 +315,7 @@ private struct ReadOnlyStore: ObjectStore {
         _ body: (StoredObject, ByteStream) async throws -> Result
     ) async throws -> Result { try await inner.withObject(key, body) }
     func list(under folder: KeyFolder) async throws -> [StoredObject] { try await inner.list(under: folder) }
-    func remove(_ key: ObjectKey) async throws { throw Self.refusal }
+    func remove(_ key: ObjectKey) async throws -> Removal { throw Self.refusal }
     func leftovers(under folder: KeyFolder) async throws -> [Leftover] { try await inner.leftovers(under: folder) }
     func remove(_ leftover: Leftover) async throws { throw Self.refusal }
 }

@@ -55,10 +55,12 @@ package struct AzureStore: HTTPObjectStore {
         try await look(at: key)?.object
     }
 
-    package func remove(_ key: ObjectKey) async throws {
+    @discardableResult
+    package func remove(_ key: ObjectKey) async throws -> Removal {
         var operation = StoreOperation("remove \(shown(key))", action: Right.delete, "DELETE", key: fullKey(key))
         operation.answers = [202, 404]
         _ = try await exchange.perform(operation)
+        return .gone
     }
 }
 

@@ -68,8 +68,10 @@ package struct FileStore: ObjectStore {
         }
     }
 
-    package func remove(_ key: ObjectKey) async throws {
+    @discardableResult
+    package func remove(_ key: ObjectKey) async throws -> Removal {
         try await onBlockingThread { [tree] in try tree.remove(key) }
+        return .gone
     }
 
     package func leftovers(under folder: KeyFolder) async throws -> [Leftover] {

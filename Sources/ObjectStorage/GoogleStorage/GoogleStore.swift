@@ -59,8 +59,10 @@ package struct GoogleStore: HTTPObjectStore {
         try await look(at: key)?.object
     }
 
-    package func remove(_ key: ObjectKey) async throws {
+    @discardableResult
+    package func remove(_ key: ObjectKey) async throws -> Removal {
         try await remove(key, query: [])
+        return .gone
     }
 
     /// Removes an object if it is still this version; it is no error if it is not.

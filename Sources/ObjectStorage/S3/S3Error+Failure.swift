@@ -48,7 +48,7 @@ extension S3Error {
         )
     }
 
-    private static let lockHint = "Object Lock or a retention of the bucket keeps it: it can be removed when that ends."
+    static let lockHint = "Object Lock or a retention of the bucket keeps it: it can be removed when that ends."
 
     private static let encryptionHint =
         "Check sse-c-key-file in the URL of the store: an object is read with the key that it was written with, and "

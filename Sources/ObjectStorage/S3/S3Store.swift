@@ -44,10 +44,4 @@ package struct S3Store: HTTPObjectStore {
     package func stat(_ key: ObjectKey) async throws -> StoredObject? {
         try await look(at: key)?.object
     }
-
-    package func remove(_ key: ObjectKey) async throws {
-        var operation = StoreOperation("remove \(shown(key))", action: "s3:DeleteObject", "DELETE", key: fullKey(key))
-        operation.answers = [204, 404]
-        _ = try await exchange.perform(operation)
-    }
 }

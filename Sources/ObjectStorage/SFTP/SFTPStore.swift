@@ -47,8 +47,10 @@ package struct SFTPStore: ObjectStore {
         return objects.compactMap { $0 }.sorted { $0.key < $1.key }
     }
 
-    package func remove(_ key: ObjectKey) async throws {
+    @discardableResult
+    package func remove(_ key: ObjectKey) async throws -> Removal {
         try await tree.remove(key.components)
+        return .gone
     }
 
     package func leftovers(under folder: KeyFolder) async throws -> [Leftover] {

@@ -64,10 +64,11 @@ package struct SingleObjectStore: HTTPObjectStore {
 
     package func list(under folder: KeyFolder) async throws -> [StoredObject] { try await files.list(under: folder) }
 
-    package func remove(_ key: ObjectKey) async throws {
+    @discardableResult
+    package func remove(_ key: ObjectKey) async throws -> Removal {
         // What was sent stays where it is: only the copy in the folder goes.
         guard key.isLease || isWritten else { throw refused("remove \(shown(key))") }
-        try await files.remove(key)
+        return try await files.remove(key)
     }
 
     package func leftovers(under folder: KeyFolder) async throws -> [Leftover] {

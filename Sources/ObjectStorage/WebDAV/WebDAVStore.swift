@@ -89,8 +89,10 @@ package struct WebDAVStore: HTTPObjectStore {
         }
     }
 
-    package func remove(_ key: ObjectKey) async throws {
+    @discardableResult
+    package func remove(_ key: ObjectKey) async throws -> Removal {
         try await removeFile(key.components)
+        return .gone
     }
 
     package func remove(_ leftover: Leftover) async throws {
