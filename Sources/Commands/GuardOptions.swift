@@ -98,6 +98,7 @@ extension RestoreCommand {
             return try finish(ending, in: request.path, remarks: outcome.remarks, session)
         case .startsUnproven(let failure):
             let report = RestoreReport(startsUnproven: failure, dataDirectory: request.path)
+            RunFacts.note { [name = source.name] in $0.startsUnproven(named: name) }
             session.logger.critical("\(report.detail) (--guard-on-deadline start)")
             try session.result(report.text, report, verdict: report.sentence)
             return .done

@@ -24,6 +24,7 @@ extension RestoreCommand {
                 )
                 return try await session.progress.show { try await forming.run() }
             }
+            RunFacts.note { $0.restored(outcome) }
             let report = ClusterFormingReport(outcome)
             try session.result(report.text, report, verdict: report.verdict)
             return .done

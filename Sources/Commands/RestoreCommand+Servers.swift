@@ -35,6 +35,7 @@ extension RestoreCommand {
                 )
                 return try await session.progress.show { try await restore.run() }
             }
+            RunFacts.note { $0.restored(outcome) }
             let report = RestoreServersReport(outcome, isDryRun: dryRun)
             try session.result(report.text(outcome), report, verdict: report.sentence)
             if dryRun { try outcome.plan.requireGo() }

@@ -56,6 +56,7 @@ extension RestoreCommand {
         )
         do {
             let outcome = try await restore.run(plan)
+            RunFacts.note { $0.restored(outcome) }
             let text = VolumeRestoreText(outcome)
             try session.result(text.text, text.document, verdict: text.verdict)
             await events.tell(.restored(text.verdict), redact: Redaction.apply(to:))

@@ -12,7 +12,7 @@ enum AppendOnlySetting: String, Sendable, CaseIterable, ExpressibleByArgument {
     case no
 }
 
-struct RestoreCommand: RunnableCommand {
+struct RestoreCommand: MonitoredCommand {
     static let configuration = CommandConfiguration(
         commandName: "restore",
         abstract: "Put a backup back: into a data directory, or into servers that run.",
@@ -114,7 +114,11 @@ struct RestoreCommand: RunnableCommand {
     @OptionGroup(title: "Guard of a start") var holding: GuardOptions
     @OptionGroup(title: "Clusters") var clustering: ClusterOptions
     @OptionGroup(title: "Volumes of a StatefulSet") var volumes: VolumeRestoreOptions
+    @OptionGroup(title: "Monitoring") var monitoring: MonitoringOptions
     @OptionGroup(title: "Output") var outputs: OutputOptions
+
+    var watchedSubject: WatchedSubject { .init(source.name, orElse: .unknown) }
+    var isRehearsal: Bool { dryRun }
 
     func validate() throws {
         try clustering.validate(with: self)
@@ -169,6 +173,7 @@ struct RestoreCommand: RunnableCommand {
             remarks: remarks,
             isGuarded: holding.guard
         )
+        RunFacts.note { [name = source.name] in $0.restored(outcome, named: name) }
         try session.result(report.text, report, verdict: report.sentence)
         if case .wouldRestore(let manifest, let member, let plan) = outcome {
             try plan.requireGo("\(member.member) of \(manifest.name)/\(manifest.id) into \(dataDir)")

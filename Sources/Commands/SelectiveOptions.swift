@@ -80,6 +80,7 @@ extension RestoreCommand {
             )
             return try await session.progress.show { try await restore.run() }
         }
+        RunFacts.note { $0.restored(outcome) }
         let report = KeysReport(outcome)
         try session.result(report.text, report, verdict: report.verdict)
         return outcome.written.existing > 0 && !dryRun ? .partial : .done

@@ -93,13 +93,16 @@ import Testing
             for line in [
                 ["verify", "--all"], ["drill", "--name", "demo"], ["status"],
                 ["copy", "--all", "--to", "file://\(rig.folder.path)/second"], ["prune", "--keep-last", "1", "--yes"],
+                ["restore", "--name", "demo", "--data-dir", "\(rig.folder.path)/data"],
             ] {
                 let run = try await Redoubt.run(line + ["--from", rig.store.url] + metrics)
                 #expect(run.code == 0, "\(line): \(run.errors)")
             }
             let all = try read()
             let both = ["demo", "other"]
-            for (command, names) in [("verify", both), ("drill", ["demo"]), ("copy", both), ("prune", both)] {
+            for (command, names) in [
+                ("verify", both), ("drill", ["demo"]), ("copy", both), ("prune", both), ("restore", ["demo"]),
+            ] {
                 for name in names {
                     #expect(
                         all[Self.series("\(command)_last_success_timestamp_seconds", name)] != nil,
@@ -117,6 +120,82 @@ import Testing
             let text = try Data(contentsOf: file)
             let verdict = try await run(Parts.promtool(), ["check", "metrics"], input: .bytes([UInt8](text)))
             #expect(verdict.isEmpty, "\(String(decoding: verdict, as: UTF8.self))")
+        }
+    }
+
+    /// A restore says what became of its target; what it leaves alone, and what fails, puts back no keys.
+    @Test func aRestoreTellsWhatBecameOfIt() async throws {
+        try await withRig { rig in
+            let (file, data) = ("\(rig.folder.path)/restore.prom", "\(rig.folder.path)/data")
+            let first = try await rig.backup([])
+            try #require(first.code == 0, "\(first.errors)")
+            func restore(_ more: String...) async throws -> (Redoubt.Outcome, [String: Double]) {
+                let line = ["restore", "--from", rig.store.url, "--name", "demo", "--metrics-file", file] + more
+                let outcome = try await Redoubt.run(line)
+                return (outcome, Self.values(try String(contentsOfFile: file, encoding: .utf8)))
+            }
+            func targets(_ values: [String: Double]) -> [Double?] {
+                ["restored", "unchanged", "failed"].map {
+                    values["redoubt_restore_targets{name=\"demo\",outcome=\"\($0)\"}"]
+                }
+            }
+            let (done, restored) = try await restore("--data-dir", data)
+            #expect(done.code == 0 && targets(restored) == [1, 0, 0], "\(done.errors)")
+            #expect(try #require(restored[Self.series("restore_keys")]) > 0)
+            let successAt = try #require(restored[Self.series("restore_last_success_timestamp_seconds")])
+            let (again, alone) = try await restore("--data-dir", data, "--request-id", "another")
+            #expect(again.code == 0 && targets(alone) == [0, 1, 0], "\(again.errors)")
+            let (refused, failed) = try await restore("--data-dir", data, "--require-fresh")
+            #expect(refused.code == 8 && failed[Self.series("restore_last_status")] == 8, "\(refused.errors)")
+            #expect(try #require(failed[Self.series("restore_last_success_timestamp_seconds")]) >= successAt)
+
+            try await withRedis(.redis70) { fresh in
+                try await withScriptedHTTP { _, _ in
+                    ScriptedHTTP.response("200 OK")
+                } body: { server in
+                    let (into, served) = try await restore(
+                        "--endpoint",
+                        fresh.url,
+                        "--webhook",
+                        server.url,
+                        "--ping-url",
+                        server.url + "/ping"
+                    )
+                    #expect(into.code == 0 && targets(served) == [1, 0, 0], "\(into.errors)")
+                    #expect(server.requests.map(\.target).count { $0.hasPrefix("/ping") } == 2)
+                    let hook = try #require(server.requests.first { !$0.target.hasPrefix("/ping") })
+                    let document = try TestJSON(parsing: String(decoding: hook.body, as: UTF8.self))
+                    #expect(document["command"] == "restore" && document["outcome"] == "succeeded")
+                    #expect(document["backups"]?["demo"]?.text != nil)
+                }
+            }
+            try await expectUnprovenStartIsNoSuccess(rig, file)
+            let verdict = try await run(
+                Parts.promtool(),
+                ["check", "metrics"],
+                input: .bytes([UInt8](Data(contentsOf: URL(filePath: file))))
+            )
+            #expect(verdict.isEmpty, "\(String(decoding: verdict, as: UTF8.self))")
+        }
+    }
+
+    /// The server may start, and nobody may take that for a restore.
+    private func expectUnprovenStartIsNoSuccess(_ rig: Rig, _ file: String) async throws {
+        try await withFreePort { port in
+            let outcome = try await Redoubt.run(
+                [
+                    "restore", "--from", "s3://bucket/redis?endpoint-url=http://127.0.0.1:\(port)", "--name",
+                    "unproven",
+                    "--data-dir", "\(rig.folder.path)/empty", "--guard", "--guard-deadline", "0s",
+                    "--guard-on-deadline",
+                    "start", "--retries", "1", "--metrics-file", file,
+                ],
+                environment: ["AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"]
+            )
+            let values = Self.values(try String(contentsOfFile: file, encoding: .utf8))
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            #expect(values["redoubt_restore_targets{name=\"unproven\",outcome=\"failed\"}"] == 1)
+            #expect(values[Self.series("restore_last_success_timestamp_seconds", "unproven")] == nil)
         }
     }
 
