@@ -87,7 +87,10 @@ struct BackupCommand: MonitoredCommand {
             throw ValidationError("name the store: --to file:///dir, s3://bucket/prefix or another (docs/stores.md)")
         }
         if to.count > 1, part.shardCount != nil {
-            throw ValidationError("--shard-count takes one store: the pods of the Job agree on their plan there")
+            throw ValidationError(
+                "--shard-count takes one store: the pods of the Job agree on their plan there. redoubt copy brings the "
+                    + "set to another one (docs/several-stores.md)"
+            )
         }
         if servers.isEmpty {
             throw ValidationError("name the members: --endpoint redis://host:port, or --statefulset")
