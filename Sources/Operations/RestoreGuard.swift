@@ -108,7 +108,17 @@ extension RestoreGuard {
             let outlook = peers.outlook(for: history)
             outlook.map { logger.notice("\($0)") }
             let restore = RestoreDataDirectory(request, from: catalog, meter: meter, logger: logger)
-            return GuardOutcome(.restore(try await restore.run(manifest)), remarks: [outlook].compactMap(\.self))
+            let ending = try await restore.run(manifest)
+
+            // That took its time, in which a primary may have come back empty.
+            if member.rdb?.keyCount != 0, !request.isDryRun {
+                try refuseEmptyPrimary(
+                    await GuardPeers.ask(self.peers, logger: logger),
+                    history,
+                    of: "what is restored"
+                )
+            }
+            return GuardOutcome(.restore(ending), remarks: [outlook].compactMap(\.self))
         }
     }
 

@@ -42,18 +42,22 @@ package struct SetWriters: Sendable {
     private let writers: [SetWriter]
     private let logger: Logger
 
-    /// How long a store may take nothing while others wait for it: less than the `repl-timeout` of a server, 60 s,
-    /// after which none of them would have a backup.
-    private static let patience = Duration.seconds(45)
+    /// How long a store may take nothing while others wait for it.
+    private let patience: Duration
+
+    /// Less than the `repl-timeout` of a server, 60 s, after which none of them would have a backup.
+    package static let patienceUsual = Duration.seconds(45)
 
     package init(
         name: String,
         id: BackupID,
         destinations: Destinations,
         signingKey: SigningKey? = nil,
-        isShared: Bool = false
+        isShared: Bool = false,
+        patience: Duration = patienceUsual
     ) {
         self.destinations = destinations
+        self.patience = patience
         logger = destinations.logger
         writers = destinations.all.map {
             SetWriter(
@@ -90,8 +94,8 @@ package struct SetWriters: Sendable {
             return StagedCopies(.init(destination: only, object: try await stage(object, in: only, from: chunks)))
         }
         let open = destinations.remaining
-        let patience = BranchPatience(limit: Self.patience) { branch in
-            destinations.dropOut(open[branch], Self.standstill)
+        let patience = BranchPatience(limit: patience) { [standstill] branch in
+            destinations.dropOut(open[branch], standstill)
         }
         let branched = await chunks.withBranches(
             open.count,
@@ -107,11 +111,14 @@ package struct SetWriters: Sendable {
         return try await settle(branched, open, object)
     }
 
-    private static let standstill = Failure(
-        .timeout,
-        "write to the store: it took nothing for \(Int(patience / .seconds(1))) s while others waited for it",
-        hint: "Look what holds it up; with --spool DIR the others need not wait."
-    )
+    private var standstill: Failure {
+        Failure(
+            .timeout,
+            "write to the store: it took nothing for \(ReadableAmount.seconds(patience / .seconds(1))) while others "
+                + "waited for it",
+            hint: "Look what holds it up; with --spool DIR the others need not wait."
+        )
+    }
 
     /// Decides what became of a member: the failure of the server is that of the member, the failure of a store is
     /// that of the store.

@@ -5,7 +5,7 @@ import Logging
 import Synchronization
 
 /// Notices a store that keeps the server waiting, and says that there is a spool.
-final class StoreLag: Sendable {
+package final class StoreLag: Sendable {
     /// What is said of a store that takes so long in all, and more than half of the time.
     private static let limit = Duration.seconds(15)
 
@@ -20,23 +20,31 @@ final class StoreLag: Sendable {
     private let state = Mutex(State())
     private let subject: String
     private let logger: Logger
+    private let now: @Sendable () -> ContinuousClock.Instant
 
-    /// - Parameter subject: whose bytes go where, for the log.
-    init(of subject: String, logger: Logger) {
+    /// - Parameters:
+    ///   - subject: whose bytes go where, for the log.
+    ///   - now: what time it is.
+    package init(
+        of subject: String,
+        logger: Logger,
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+    ) {
         self.subject = subject
         self.logger = logger
+        self.now = now
     }
 
     /// The same chunks. Each time the store asks for the next one, it is seen how long it took for the one before.
-    func watching(_ chunks: ByteStream) -> ByteStream {
+    package func watching(_ chunks: ByteStream) -> ByteStream {
         let chunks = Mutex(chunks.makeAsyncIterator())
         return ByteStream {
-            let asked = ContinuousClock.now
+            let asked = self.now()
             self.asks(at: asked)
             var source = chunks.withLock { $0 }
             let chunk = try await source.next()
             chunks.withLock { [source] in $0 = source }
-            self.gets(at: .now, waitedSince: asked)
+            self.gets(at: self.now(), waitedSince: asked)
             return chunk
         }
     }

@@ -119,6 +119,42 @@ struct GuardTests {
         }
     }
 
+    /// A primary that comes back empty while the restore is under way: the server is held with what was restored, and
+    /// starts with it when that primary is gone.
+    @Test func aPrimaryThatIsRebornEmptyMidwayHoldsThePod() async throws {
+        try await withGuardRig(.nobody) { rig in
+            try await withRedis(.redis70) { primary in
+                try await primary.command("SET", "key", "as good as new")
+                try await withFaultProxy(to: rig.bucket.port) { proxy in
+                    proxy.freeze()
+                    let data = try rig.makeFolder(.empty)
+                    let arguments = rig.arguments(.cut, data, "--guard-deadline", "5m", "--peer", primary.url)
+                    let environment = rig.environment(.cut, endpoint: proxy.url)
+                    try await Redoubt.withRunning(arguments, environment: environment) { process in
+                        // The peers are asked before the store is.
+                        try await eventually("the store to be asked") { proxy.connections.isEmpty ? nil : true }
+                        try await primary.kill()
+                        try? FileManager.default.removeItem(at: primary.dumpFile)
+                        try await primary.start()
+                        let keys = try await primary.command("DBSIZE")
+                        #expect(keys == .integer(0))
+                        proxy.clear()
+                        try await eventually("the pod to be held", withinSeconds: 60) {
+                            process.errors.text.contains("is a primary without keys") ? true : nil
+                        }
+                        #expect(process.isRunning)
+                        try await primary.kill()
+                        let outcome = try await Redoubt.outcome(of: process, withinSeconds: 120)
+                        #expect(outcome.code == 0, "\(outcome.errors)")
+                        let dump = data.appendingPathComponent("dump.rdb").path
+                        let digest = try await run("/usr/bin/sha256sum", [dump])
+                        #expect(String(decoding: digest, as: UTF8.self).hasPrefix(rig.sha256))
+                    }
+                }
+            }
+        }
+    }
+
     /// What overrides the two dangers.
     @Test(arguments: [GuardTable.Group.emptyStranger, .orphan])
     func aDangerIsOverriddenByItsFlag(group: GuardTable.Group) async throws {

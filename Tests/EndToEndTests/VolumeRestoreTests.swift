@@ -44,6 +44,22 @@ struct VolumeRestoreTests {
         }
     }
 
+    /// Whoever may look at Jobs would see the signature: nothing is stopped, and nothing said of it.
+    @Test func aPreSignedURLIsRefusedBeforeAnythingIsStopped() async throws {
+        try await VolumeRestoreRig.with(pods: 1) { rig in
+            let secret = "d0c95b5c67fd1c2a2d2e3e4f5a6b7c8d"
+            let arguments = rig.arguments(["--replace", "--yes"]).map { word in
+                word == rig.store.url ? "https://bucket.example/nightly.tar?X-Amz-Signature=\(secret)" : word
+            }
+            let outcome = try await Redoubt.run(arguments)
+            #expect(outcome.code == 64 && outcome.errors.contains("pre-signed URL"), "\(outcome.errors)")
+            #expect(outcome.errors.contains("redoubt copy"), "\(outcome.errors)")
+            #expect(!outcome.errors.contains(secret) && !outcome.output.contains(secret))
+            #expect(rig.jobsMade.value.isEmpty)
+            #expect(try await rig.pods[0].info("server")["redis_version"] != nil)
+        }
+    }
+
     /// Kubernetes understands the Job, it keeps the standard `restricted`, and has what the set and our own pod have.
     private static func expectAGoodJob(_ job: TestJSON) async throws {
         let problems = try await withTemporaryFolder { folder in

@@ -4,26 +4,30 @@ import ByteStreams
 import Failures
 import ObjectStorage
 
-/// A store in front of another one that tells of each removal before it happens, and may refuse it, and after.
+/// A store in front of another one that tells of each removal before it happens, and may refuse it, and after; and that
+/// may be slow to take what is staged.
 struct HookedStore: ObjectStore {
     let inner: any ObjectStore
     let beforeRemoving: @Sendable (ObjectKey) async throws -> Void
     let afterRemoving: @Sendable (ObjectKey) async throws -> Void
+    let staging: @Sendable (ByteStream) -> ByteStream
 
     init(
         _ inner: any ObjectStore,
         beforeRemoving: @escaping @Sendable (ObjectKey) async throws -> Void = { _ in },
-        afterRemoving: @escaping @Sendable (ObjectKey) async throws -> Void = { _ in }
+        afterRemoving: @escaping @Sendable (ObjectKey) async throws -> Void = { _ in },
+        staging: @escaping @Sendable (ByteStream) -> ByteStream = { $0 }
     ) {
         self.inner = inner
         self.beforeRemoving = beforeRemoving
         self.afterRemoving = afterRemoving
+        self.staging = staging
     }
 
     var location: String { inner.location }
 
     func stage(_ key: ObjectKey, estimatedBytes: Int64?, from chunks: ByteStream) async throws -> any StagedObject {
-        try await inner.stage(key, estimatedBytes: estimatedBytes, from: chunks)
+        try await inner.stage(key, estimatedBytes: estimatedBytes, from: staging(chunks))
     }
 
     @discardableResult

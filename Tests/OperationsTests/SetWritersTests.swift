@@ -55,12 +55,15 @@ import Testing
     }
 
     /// A whole run into these stores.
-    private static func run(into destinations: Destinations) async throws {
+    private static func run(
+        into destinations: Destinations,
+        patience: Duration = SetWriters.patienceUsual
+    ) async throws {
         let lease = Lease(holder: "run", purpose: "backup", process: .current(), acquiredAt: .now())
         try await destinations.withLeases(on: "demo", beside: [], as: lease) { leases in
             _ = try await destinations.removeLeftovers(of: "demo")
             let id = try await destinations.newID(for: "demo")
-            let writers = SetWriters(name: "demo", id: id, destinations: destinations)
+            let writers = SetWriters(name: "demo", id: id, destinations: destinations, patience: patience)
             let staged = Mutex<[StagedCopies]>([])
             do {
                 for number in 0..<2 {
@@ -149,6 +152,40 @@ import Testing
             let failure = await #expect(throws: Failure.self) { try await Self.run(into: destinations) }
             #expect(failure?.code == .noSpace, "\(String(describing: failure))")
             #expect(Self.files(one).isEmpty && Self.files(two).isEmpty)
+        }
+    }
+
+    /// A store that takes nothing any more, while the other one waits: it drops out, and the other has its set.
+    @Test(arguments: [0, 1]) func aStoreThatStandsStillDropsOut(at position: Int) async throws {
+        try await withFolders { one, two in
+            let stalled = HookedStore(
+                FileStore(root: two.path),
+                staging: { chunks in
+                    let isFirst = Mutex(true)
+                    let source = Mutex(chunks.makeAsyncIterator())
+                    return ByteStream {
+                        let isBeginning = isFirst.withLock { isFirst in
+                            defer { isFirst = false }
+                            return isFirst
+                        }
+                        // For ever, as far as a run goes; whoever gives it up cancels it.
+                        if !isBeginning { try await Task.sleep(for: .seconds(3600)) }
+                        var iterator = source.withLock { $0 }
+                        let chunk = try await iterator.next()
+                        source.withLock { [iterator] in $0 = iterator }
+                        return chunk
+                    }
+                }
+            )
+            var stores: [any ObjectStore] = [FileStore(root: one.path)]
+            stores.insert(stalled, at: position)
+            let destinations = Destinations(stores, logger: PlanParts.logger)
+            try await Self.run(into: destinations, patience: .seconds(2))
+            #expect(destinations.all[1 - position].failure == nil && Self.files(one).count == 3)
+            let failure = try #require(destinations.all[position].failure)
+            #expect(failure.code == .timeout && failure.message.contains("took nothing"), "\(failure)")
+            #expect(failure.hint?.contains("--spool") == true)
+            #expect(Self.files(two).filter { !$0.hasPrefix(".locks/") } == [])
         }
     }
 
