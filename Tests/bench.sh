@@ -22,13 +22,7 @@ finish() {
 }
 trap finish EXIT
 
-free_port() {
-    local port
-    while :; do
-        port=$((20000 + RANDOM % 12000))
-        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then echo "$port"; return; fi
-    done
-}
+. "$(dirname "$0")/seaweedfs.sh"
 
 # measure NAME COMMAND…: appends `wall user+sys peak-KiB` to NAME's figures.
 measure() {
@@ -82,26 +76,8 @@ steps=$((megabytes * 1000000 / 262))
 for from in $(seq 1 20000 "$steps"); do cli --eval "$work/fill.lua" , "$from" $((from + 19999)) >/dev/null; done
 echo "$(cli DBSIZE) keys, $(cli INFO memory | sed -n 's/^used_memory_human://p' | tr -d '\r') in memory"
 
-s3_port=$(free_port)
-mkdir "$work/weed"
-cat >"$work/s3.json" <<'JSON'
-{"identities": [{"name": "bench", "credentials": [{"accessKey": "bench", "secretKey": "bench-secret-key"}],
-    "actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}
-JSON
-# Ports and sockets that it would open besides are its own too, or off: another one may run here.
-"$tools/weed" server -dir="$work/weed" -ip=127.0.0.1 -ip.bind=127.0.0.1 -s3 -s3.port="$s3_port" \
-    -s3.config="$work/s3.json" \
-    -s3.port.grpc="$(free_port)" -s3.localSocket="$work/s3.sock" -s3.port.iceberg=0 -s3.port.lance=0 \
-    -master.port="$(free_port)" -master.port.grpc="$(free_port)" -master.electionTimeout=1s \
-    -master.heartbeatInterval=100ms -master.telemetry=false -master.volumeSizeLimitMB=512 \
-    -volume.port="$(free_port)" -volume.port.grpc="$(free_port)" -volume.max=20 \
-    -filer.port="$(free_port)" -filer.port.grpc="$(free_port)" -filer.localSocket="$work/filer.sock" \
-    >"$work/weed.log" 2>&1 &
-pids+=($!)
-export AWS_ACCESS_KEY_ID=bench AWS_SECRET_ACCESS_KEY=bench-secret-key AWS_REGION=us-east-1
-export AWS_ENDPOINT_URL_S3="http://127.0.0.1:$s3_port"
-export RCLONE_CONFIG=/dev/null RCLONE_S3_PROVIDER=SeaweedFS RCLONE_S3_ENDPOINT=$AWS_ENDPOINT_URL_S3 RCLONE_S3_ENV_AUTH=true
-until "$tools/rclone" mkdir --retries 1 --low-level-retries 1 --timeout 5s :s3:bench >/dev/null 2>&1; do sleep 0.2; done
+start_weed 512 20
+pids+=("$weed_pid")
 
 endpoint=redis://127.0.0.1:$redis_port
 # What redoubt does, with the tools that people pipe together. The digests go through named pipes, because the time of a

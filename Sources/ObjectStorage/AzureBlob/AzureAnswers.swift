@@ -6,19 +6,7 @@ import HTTPTransport
 enum AzureAnswers {
     /// The document of an answer, if its root is of that name.
     static func document(_ response: HTTPResponse, root: String) throws(StoreMalformed) -> XMLElement {
-        let document: XMLElement
-        do {
-            document = try XMLElement(parsing: response.body)
-        } catch {
-            throw StoreMalformed(
-                reason: "the store answered \(response.head.status) and a body of \(response.body.count) "
-                    + "bytes that broke off or is none of Azure (\(error))"
-            )
-        }
-        guard document.name == root else {
-            throw StoreMalformed(reason: "the store answered \(response.head.status), and then something else")
-        }
-        return document
+        try XMLElement(of: response, by: "Azure", root: [root])
     }
 
     /// The names of the blocks that are not committed.

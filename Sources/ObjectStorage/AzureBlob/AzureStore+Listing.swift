@@ -71,10 +71,7 @@ extension AzureStore {
         guard let name = blob["Name"], !name.isEmpty, let properties = blob.all("Properties").first else {
             throw StoreMalformed(reason: "the list has an entry without a name or without properties")
         }
-        let prefix = fullPrefix(.root)
-        guard name.hasPrefix(prefix), let key = ObjectKey(parsing: String(name.dropFirst(prefix.count))),
-            folder.contains(key)
-        else { return nil }
+        guard let key = key(named: name), folder.contains(key) else { return nil }
         let metadata = blob.all("Metadata").first
         if properties["ResourceType"] == "directory" || metadata?[Self.folderName] == "true" { return nil }
         // What was never committed has no time and no ETag; an emulator gives both, and a size of nothing.
@@ -95,10 +92,5 @@ extension AzureStore {
             version: ObjectVersion(quoting: tag)
         )
         return AzureEntry(key: key, object: object, discarded: metadata?[Self.discardedName])
-    }
-
-    private func fullPrefix(_ folder: KeyFolder) -> String {
-        let prefix = dialect.settings.location.prefix
-        return (prefix.isEmpty ? "" : prefix + "/") + folder.description
     }
 }

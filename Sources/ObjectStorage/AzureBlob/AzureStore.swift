@@ -13,7 +13,7 @@ import Logging
 ///   empty blob, which is removed at once and which no look and no list of ours shows.
 /// - Uploads use memory for `partsInFlight` blocks together, and for one more block each.
 /// - Every read of a broken connection goes on where it broke, with `If-Match`.
-package struct AzureStore: HTTPObjectStore {
+package struct AzureStore: PrefixedStore {
     let exchange: StoreExchange
     let dialect: AzureDialect
     let configuration: StoreConfiguration
@@ -45,11 +45,7 @@ package struct AzureStore: HTTPObjectStore {
 
     package var location: String { dialect.settings.location.description }
 
-    /// A key as the container knows it.
-    func fullKey(_ key: ObjectKey) -> String {
-        let prefix = dialect.settings.location.prefix
-        return prefix.isEmpty ? key.description : "\(prefix)/\(key)"
-    }
+    var prefix: String { dialect.settings.location.prefix }
 
     package func stat(_ key: ObjectKey) async throws -> StoredObject? {
         try await look(at: key)?.object

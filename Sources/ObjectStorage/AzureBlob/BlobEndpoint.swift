@@ -62,9 +62,7 @@ package struct BlobEndpoint: Sendable, Hashable {
 
     /// Whether what is sent there can be read on the way by nobody but this machine.
     static func isPrivate(scheme: String, host: String) -> Bool {
-        if scheme == "https" { return true }
-        let name = name(of: host)
-        return name == "localhost" || name == "[::1]" || (isAddress(host) && name.hasPrefix("127."))
+        scheme == "https" || Loopback.contains(host)
     }
 
     private static func isEmulator(_ host: String) -> Bool {

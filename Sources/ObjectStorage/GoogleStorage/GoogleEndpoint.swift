@@ -88,10 +88,7 @@ struct HTTPAddress: Sendable, Hashable {
     }
 
     /// This machine.
-    var isLoopback: Bool {
-        host == "localhost" || host == "[::1]"
-            || (host.hasPrefix("127.") && host.allSatisfy { "0123456789.".contains($0) })
-    }
+    var isLoopback: Bool { Loopback.contains(host) }
 
     /// Whether a secret may be sent there: nobody in between can read it.
     var isPrivate: Bool { isEncrypted || isLoopback }

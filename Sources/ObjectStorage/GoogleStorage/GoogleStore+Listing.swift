@@ -14,7 +14,7 @@ extension GoogleStore {
         repeat {
             var page = operation
             page.query = [
-                ("prefix", fullPrefix + folder.description), ("maxResults", "\(Self.pageSize)"),
+                ("prefix", fullPrefix(folder)), ("maxResults", "\(Self.pageSize)"),
                 ("fields", GooglePage.fields),
             ]
             if let token { page.query.append(("pageToken", token)) }
@@ -39,9 +39,8 @@ extension GoogleStore {
     /// Entries that are none of ours are passed over.
     private func objects(in page: GooglePage, under folder: KeyFolder) throws(StoreMalformed) -> [StoredObject] {
         var found: [StoredObject] = []
-        for entry in page.items ?? [] where entry.name.hasPrefix(fullPrefix) {
-            let name = String(entry.name.dropFirst(fullPrefix.count))
-            guard let key = ObjectKey(parsing: name), folder.contains(key) else { continue }
+        for entry in page.items ?? [] {
+            guard let key = key(named: entry.name), folder.contains(key) else { continue }
             found.append(try entry.stored(as: key))
         }
         return found

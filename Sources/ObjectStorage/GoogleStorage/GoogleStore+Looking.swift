@@ -43,7 +43,7 @@ extension GoogleStore {
     private func confirmBucket() async throws {
         if hasSeenBucket.value { return }
         var operation = StoreOperation("look at the bucket of \(location)", action: "storage.objects.list", "GET")
-        operation.query = [("maxResults", "1"), ("prefix", fullPrefix), ("fields", "kind")]
+        operation.query = [("maxResults", "1"), ("prefix", fullPrefix(.root)), ("fields", "kind")]
         operation.answers = [403]
         _ = try await exchange.perform(operation)
         // Refused, it is there all the same, or the next request will say why.

@@ -12,7 +12,7 @@ import HTTPTransport
 /// - What was sent, and what is read to its end, is compared with the CRC-32C that Google keeps.
 /// - An upload has one piece on its way and fills the next; `partsInFlight` bounds the pieces of all uploads together.
 /// - Uploads that nobody finished cannot be listed. Google drops them after a week and charges nothing for them.
-package struct GoogleStore: HTTPObjectStore {
+package struct GoogleStore: PrefixedStore {
     let exchange: StoreExchange
     let dialect: GoogleDialect
     let configuration: StoreConfiguration
@@ -41,14 +41,7 @@ package struct GoogleStore: HTTPObjectStore {
 
     var endpoint: GoogleEndpoint { dialect.settings.endpoint }
 
-    /// A key as the bucket knows it.
-    func fullKey(_ key: ObjectKey) -> String { fullPrefix + key.description }
-
-    /// Ends with a slash, or is empty.
-    var fullPrefix: String {
-        let prefix = dialect.settings.location.prefix
-        return prefix.isEmpty ? "" : "\(prefix)/"
-    }
+    var prefix: String { dialect.settings.location.prefix }
 
     /// An identity that no other write has.
     static func newIdentity() -> String {

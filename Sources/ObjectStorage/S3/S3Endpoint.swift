@@ -89,11 +89,7 @@ package struct S3Endpoint: Sendable, Hashable {
     }
 
     /// Whether nobody between here and there can listen.
-    var isPrivate: Bool {
-        let name = host.hasPrefix("[") ? host : String(host.prefix { $0 != ":" })
-        return scheme == "https" || name == "localhost" || name.hasSuffix(".localhost") || name.hasPrefix("[::1]")
-            || (name.hasPrefix("127.") && Self.isAddress(name))
-    }
+    var isPrivate: Bool { scheme == "https" || Loopback.contains(host) }
 
     /// The URL of an object, or of the bucket when there is no key.
     /// - Parameter query: names and values, not encoded. They are sent in the order in which they are signed.

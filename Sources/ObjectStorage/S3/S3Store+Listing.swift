@@ -139,9 +139,7 @@ extension S3Store {
         guard let full = try decoded(entry["Key"], in: page) else {
             throw StoreMalformed(reason: "the list has an entry without a key")
         }
-        let prefix = fullPrefix(.root)
-        guard full.hasPrefix(prefix) else { return nil }
-        return ObjectKey(parsing: String(full.dropFirst(prefix.count)))
+        return key(named: full)
     }
 
     private func decoded(_ text: String?, in page: XMLElement) throws(StoreMalformed) -> String? {
@@ -150,11 +148,6 @@ extension S3Store {
             throw StoreMalformed(reason: "the list has a key that is wrongly encoded")
         }
         return decoded
-    }
-
-    private func fullPrefix(_ folder: KeyFolder) -> String {
-        let prefix = dialect.settings.location.prefix
-        return (prefix.isEmpty ? "" : prefix + "/") + folder.description
     }
 
     private func endless(_ operation: StoreOperation) -> Failure {

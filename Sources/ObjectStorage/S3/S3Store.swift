@@ -12,7 +12,7 @@ import HTTPTransport
 ///   request.
 /// - Uploads use memory for `partsInFlight` parts together, and for one more part each.
 /// - Every read of a broken connection goes on where it broke, with `If-Match`.
-package struct S3Store: HTTPObjectStore {
+package struct S3Store: PrefixedStore {
     let exchange: StoreExchange
     let dialect: S3Dialect
     let configuration: StoreConfiguration
@@ -35,11 +35,7 @@ package struct S3Store: HTTPObjectStore {
 
     package var location: String { dialect.settings.location.description }
 
-    /// A key as the bucket knows it.
-    func fullKey(_ key: ObjectKey) -> String {
-        let prefix = dialect.settings.location.prefix
-        return prefix.isEmpty ? key.description : "\(prefix)/\(key)"
-    }
+    var prefix: String { dialect.settings.location.prefix }
 
     package func stat(_ key: ObjectKey) async throws -> StoredObject? {
         try await look(at: key)?.object

@@ -40,7 +40,7 @@ package struct SingleObjectLocation: Sendable, Hashable, CustomStringConvertible
             )
         }
         description = "\(scheme)://\(path)"
-        guard isSecure || Self.isThisMachine(authority) else {
+        guard isSecure || Loopback.contains(authority.lowercased()) else {
             throw Failure(
                 .usage,
                 "open \(description): without TLS everybody in between can read the signature and the backup",
@@ -67,12 +67,5 @@ package struct SingleObjectLocation: Sendable, Hashable, CustomStringConvertible
     /// The values of the query, which no message may show.
     package var secrets: [String] {
         query.split(separator: "&").map { String($0.drop { $0 != "=" }.dropFirst()) }.filter { $0.utf8.count >= 16 }
-    }
-
-    private static func isThisMachine(_ authority: Substring) -> Bool {
-        if authority == "[::1]" || authority.hasPrefix("[::1]:") { return true }
-        let host = authority.prefix { $0 != ":" }
-        let isAddress = host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) }
-        return host == "localhost" || (isAddress && host.hasPrefix("127."))
     }
 }

@@ -22,18 +22,7 @@ enum WebDAVAnswers {
     )
 
     static func entries(_ response: HTTPResponse) throws(StoreMalformed) -> [WebDAVEntry] {
-        let document: XMLElement
-        do {
-            document = try XMLElement(parsing: response.body)
-        } catch {
-            throw StoreMalformed(
-                reason: "the server answered \(response.head.status) and a body of \(response.body.count) bytes that "
-                    + "broke off or is none of WebDAV (\(error))"
-            )
-        }
-        guard document.name == "multistatus" else {
-            throw StoreMalformed(reason: "the server answered \(response.head.status), and then something else")
-        }
+        let document = try XMLElement(of: response, by: "WebDAV", root: ["multistatus"])
         var entries: [WebDAVEntry] = []
         for each in document.all("response") { entries.append(try entry(each)) }
         return entries

@@ -49,12 +49,7 @@ package struct WebDAVLocation: Sendable, Hashable, CustomStringConvertible {
     var root: String { "\(isSecure ? "https" : "http")://\(authority)\(path)" }
 
     /// Whether nobody between us and the server can read along.
-    var isPrivate: Bool {
-        let host = authority.split(separator: ":").first ?? ""
-        let isAddress = host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) }
-        return isSecure || allowsPlaintext || host == "localhost" || (isAddress && host.hasPrefix("127."))
-            || authority == "[::1]" || authority.hasPrefix("[::1]:")
-    }
+    var isPrivate: Bool { isSecure || allowsPlaintext || Loopback.contains(authority) }
 
     private mutating func take(options text: Substring) throws {
         let options = try LocationOptions(parsing: text, of: "\(self)", known: ["allow-plaintext"])

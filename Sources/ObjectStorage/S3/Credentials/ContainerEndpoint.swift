@@ -53,7 +53,7 @@ package struct ContainerEndpoint: Sendable, Hashable {
                 "it is no URL of http or https, or it has more than a host and a port before its path"
             )
         }
-        guard scheme == "https" || knownHosts.contains(host) || isLoopback(host) else {
+        guard scheme == "https" || knownHosts.contains(host) || Loopback.contains(host) else {
             throw Failure(
                 .configuration,
                 "get credentials for S3 from \(fullName): \(host) is on the network, and this is not https",
@@ -78,13 +78,6 @@ package struct ContainerEndpoint: Sendable, Hashable {
             (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte) || ".-:[]".utf8.contains(byte)
         }
         return !host.isEmpty && isPort && isHost ? String(host) : nil
-    }
-
-    private static func isLoopback(_ host: String) -> Bool {
-        if host == "localhost" || host == "[::1]" { return true }
-        let numbers = host.split(separator: ".", omittingEmptySubsequences: false)
-        return numbers.count == 4 && numbers[0] == "127"
-            && numbers.allSatisfy { $0.utf8.count <= 3 && UInt8($0) != nil && String(UInt8($0) ?? 0) == $0 }
     }
 
     /// Visible ASCII, and nothing that some readers of URLs take for a slash.
