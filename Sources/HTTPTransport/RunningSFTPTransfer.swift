@@ -10,7 +10,7 @@ typealias SFTPTransfer = Transfer<SFTPRequest, SFTPStatus>
 /// At the end of a transfer libcurl closes the file and keeps the thread until the server has answered; only the
 /// progress callback is heard then. So it is there that a transfer ends that nobody wants any more, or that stands
 /// still.
-final class RunningSFTPTransfer: MovedTransfer {
+final class RunningSFTPTransfer: CalledTransfer {
     let easy: EasyHandle
     var hasNews = false
     var isOver = false
@@ -25,6 +25,7 @@ final class RunningSFTPTransfer: MovedTransfer {
     private var movedBytes = 0
     private var movedAt = ContinuousClock.now
     private var hasStalled = false
+    private var callbacks: TransferCallbacks?
 
     init(_ transfer: SFTPTransfer, _ configuration: SFTPClientConfiguration) throws {
         self.transfer = transfer
@@ -36,12 +37,9 @@ final class RunningSFTPTransfer: MovedTransfer {
         try easy.configure(configuration)
         try easy.configure(hostKeys, file: hostKeysFile?.path)
         try easy.configure(transfer.request, of: configuration)
-        let owner = Unmanaged.passUnretained(self).toOpaque()
-        try easy.setCallback(CURLOPT_WRITEFUNCTION, Self.takeBytes, CURLOPT_WRITEDATA, owner)
-        try easy.setCallback(CURLOPT_HEADERFUNCTION, Self.takeBytes, CURLOPT_HEADERDATA, owner)
-        try easy.setCallback(CURLOPT_READFUNCTION, Self.giveBytes, CURLOPT_READDATA, owner)
-        try easy.setSeekCallback({ _, _, _ in CURL_SEEKFUNC_OK }, owner)
-        try easy.setProgressCallback(Self.mayGoOn, owner)
+        let callbacks = TransferCallbacks(of: self)
+        self.callbacks = callbacks
+        try callbacks.install(hearsProgress: true)
     }
 
     deinit {
@@ -115,40 +113,12 @@ final class RunningSFTPTransfer: MovedTransfer {
 // MARK: What libcurl calls
 
 extension RunningSFTPTransfer {
-    private static func owner(_ pointer: UnsafeMutableRawPointer?) -> RunningSFTPTransfer {
-        guard let pointer else { preconditionFailure("libcurl gives back the owner that it was given") }
-        return Unmanaged<RunningSFTPTransfer>.fromOpaque(pointer).takeUnretainedValue()
-    }
+    /// The answers to commands come as such.
+    func takeHeader(_ line: UnsafeRawBufferPointer) -> Bool { takeBody(line) }
 
-    private static let takeBytes:
-        @convention(c) (UnsafeMutablePointer<CChar>?, Int, Int, UnsafeMutableRawPointer?) -> Int = {
-            bytes,
-            size,
-            count,
-            pointer in
-            let isTaken = owner(pointer).takeBytes(UnsafeRawBufferPointer(start: bytes, count: size * count))
-            return isTaken ? size * count : Int(CURL_WRITEFUNC_PAUSE)
-        }
+    func seekBody(to offset: Int, from origin: Int32) -> Bool { true }
 
-    private static let giveBytes:
-        @convention(c) (UnsafeMutablePointer<CChar>?, Int, Int, UnsafeMutableRawPointer?) -> Int = {
-            room,
-            size,
-            count,
-            pointer in
-            owner(pointer).giveBytes(into: UnsafeMutableRawBufferPointer(start: room, count: size * count))
-        }
-
-    private static let mayGoOn:
-        @convention(c) (UnsafeMutableRawPointer?, curl_off_t, curl_off_t, curl_off_t, curl_off_t) -> Int32 = {
-            pointer,
-            _,
-            _,
-            _,
-            _ in owner(pointer).mayGoOn() ? 0 : 1
-        }
-
-    private func takeBytes(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
         hasNews = true
         publishStatus()
         guard case .read = transfer.request.purpose else {
@@ -165,7 +135,7 @@ extension RunningSFTPTransfer {
         return false
     }
 
-    private func giveBytes(into room: UnsafeMutableRawBufferPointer) -> Int {
+    func giveBody(into room: UnsafeMutableRawBufferPointer) -> Int {
         guard case .write(let outbox, _) = transfer.request.purpose else { return 0 }
         let wanted = min(room.count, outbox.waitingBytes)
         let allowed = up.take(upTo: wanted)
@@ -176,7 +146,7 @@ extension RunningSFTPTransfer {
         return Int(CURL_READFUNC_PAUSE)
     }
 
-    private func mayGoOn() -> Bool {
+    func mayGoOn() -> Bool {
         if isOver || transfer.isAbandoned { return false }
         if isStalled(at: .now) { hasStalled = true }
         return !hasStalled

@@ -4,7 +4,7 @@ import CCurl
 import Failures
 
 /// A request over HTTP that libcurl moves: its handle, and what the callbacks need. Made, used and freed on one thread.
-final class RunningTransfer: MovedTransfer {
+final class RunningTransfer: CalledTransfer {
     let transfer: HTTPTransfer
     let easy: EasyHandle
 
@@ -31,6 +31,7 @@ final class RunningTransfer: MovedTransfer {
     private var down: BandwidthShare
     private var movedBytes = 0
     private var movedAt = ContinuousClock.now
+    private var callbacks: TransferCallbacks?
 
     /// - Parameter mayAsk: whether the server is known to answer, or not known, when it is asked before a large body.
     init(_ transfer: HTTPTransfer, _ configuration: HTTPClientConfiguration, mayAsk: Bool) throws {
@@ -43,11 +44,9 @@ final class RunningTransfer: MovedTransfer {
         easy = try EasyHandle()
         try easy.configure(configuration)
         try easy.configure(transfer.request, tlsServerName: configuration.tlsServerName, asksFirst: asksFirst)
-        let owner = Unmanaged.passUnretained(self).toOpaque()
-        try easy.setCallback(CURLOPT_HEADERFUNCTION, Self.takeHeader, CURLOPT_HEADERDATA, owner)
-        try easy.setCallback(CURLOPT_WRITEFUNCTION, Self.takeBody, CURLOPT_WRITEDATA, owner)
-        try easy.setCallback(CURLOPT_READFUNCTION, Self.giveBody, CURLOPT_READDATA, owner)
-        try easy.setSeekCallback(Self.seekBody, owner)
+        let callbacks = TransferCallbacks(of: self)
+        self.callbacks = callbacks
+        try callbacks.install()
     }
 
     var queued: any QueuedTransfer { transfer }
@@ -118,47 +117,7 @@ final class RunningTransfer: MovedTransfer {
 // MARK: What libcurl calls
 
 extension RunningTransfer {
-    private static func owner(_ pointer: UnsafeMutableRawPointer?) -> RunningTransfer {
-        guard let pointer else { preconditionFailure("libcurl gives back the owner that it was given") }
-        return Unmanaged<RunningTransfer>.fromOpaque(pointer).takeUnretainedValue()
-    }
-
-    private static let takeHeader:
-        @convention(c) (UnsafeMutablePointer<CChar>?, Int, Int, UnsafeMutableRawPointer?) -> Int = {
-            line,
-            size,
-            count,
-            pointer in
-            owner(pointer).takeHeader(UnsafeRawBufferPointer(start: line, count: size * count)) ? size * count : 0
-        }
-
-    private static let takeBody:
-        @convention(c) (UnsafeMutablePointer<CChar>?, Int, Int, UnsafeMutableRawPointer?) -> Int = {
-            bytes,
-            size,
-            count,
-            pointer in
-            let isTaken = owner(pointer).takeBody(UnsafeRawBufferPointer(start: bytes, count: size * count))
-            return isTaken ? size * count : Int(CURL_WRITEFUNC_PAUSE)
-        }
-
-    private static let giveBody:
-        @convention(c) (UnsafeMutablePointer<CChar>?, Int, Int, UnsafeMutableRawPointer?) -> Int = {
-            room,
-            size,
-            count,
-            pointer in
-            owner(pointer).giveBody(into: UnsafeMutableRawBufferPointer(start: room, count: size * count))
-        }
-
-    private static let seekBody: @convention(c) (UnsafeMutableRawPointer?, curl_off_t, Int32) -> Int32 = {
-        pointer,
-        offset,
-        origin in
-        owner(pointer).seekBody(to: Int(offset), from: origin) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL
-    }
-
-    private func takeHeader(_ line: UnsafeRawBufferPointer) -> Bool {
+    func takeHeader(_ line: UnsafeRawBufferPointer) -> Bool {
         switch parser.take(line) {
         case .more: return true
         case .complete:
@@ -173,7 +132,7 @@ extension RunningTransfer {
         return false
     }
 
-    private func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
         hasNews = true
         guard down.mayMove(bytes.count) else {
             publishHead()
@@ -188,7 +147,7 @@ extension RunningTransfer {
         return false
     }
 
-    private func giveBody(into room: UnsafeMutableRawBufferPointer) -> Int {
+    func giveBody(into room: UnsafeMutableRawBufferPointer) -> Int {
         if let outgoing = transfer.request.outgoing { return give(outgoing, into: room) }
         return giveWholeBody(into: room)
     }
@@ -218,7 +177,7 @@ extension RunningTransfer {
         }
     }
 
-    private func seekBody(to offset: Int, from origin: Int32) -> Bool {
+    func seekBody(to offset: Int, from origin: Int32) -> Bool {
         if transfer.request.outgoing != nil { return origin == 0 && offset == uploaded }
         guard origin == 0, (0...transfer.request.body.count).contains(offset) else { return false }
         uploaded = offset
