@@ -53,7 +53,7 @@ struct SFTPExchange: Sendable {
                     failure.code,
                     attempt,
                     cause: failure,
-                    hint: failure.hint ?? hint(for: failure.code)
+                    hint: failure.hint ?? settings.hint(for: failure)
                 )
                 if isPassing(failure) {
                     try await tries.wait(after: shown)
@@ -76,5 +76,4 @@ struct SFTPExchange: Sendable {
         failure.code.isTransient || (failure.code == .authenticationFailed && hasLoggedIn.value)
     }
 
-    private func hint(for code: Failure.Code) -> String? { settings.hint(for: code) }
 }

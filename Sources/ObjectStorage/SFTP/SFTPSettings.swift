@@ -49,15 +49,19 @@ package struct SFTPSettings: Sendable {
     }
 
     /// What to type next.
-    func hint(for code: Failure.Code) -> String? {
-        switch code {
-        case .authenticationFailed where key?.isRSA ?? false:
-            "libssh2 1.10 signs with an RSA key by SHA-1 only, which OpenSSH refuses since 8.8. Use an Ed25519 key: "
-                + "ssh-keygen -t ed25519"
+    func hint(for failure: Failure) -> String? {
+        switch failure.code {
+        case .authenticationFailed where !SSHLibrary.knowsRSAWithSHA2 && key?.isRSA ?? false:
+            "\(SSHLibrary.name) signs with an RSA key by SHA-1 only, which OpenSSH refuses since 8.8. Use an Ed25519 "
+                + "key: ssh-keygen -t ed25519"
         case .authenticationFailed where (key?.isEncrypted ?? false) && client.keyPassphrase == nil:
             "The key is encrypted: set SFTP_KEY_PASSPHRASE_FILE."
         case .authenticationFailed:
             "Look whether the user may log in with this key or password, and whether the passphrase is the right one."
+        case .tlsFailed where failure.message.contains("exchange encryption keys"):
+            "The host and \(SSHLibrary.name) have no kind of key in common. A host whose only key is RSA needs another "
+                + "one: ssh-keygen -A on the host, then here "
+                + Self.keyscan(location, into: location.knownHostsFile ?? "~/.ssh/known_hosts")
         case .tlsFailed:
             "If the host has a new key, and you know it from its owner: remove the old line with "
                 + "ssh-keygen -R '\(KnownHosts(host: location.host, port: location.port).name)', then type "
