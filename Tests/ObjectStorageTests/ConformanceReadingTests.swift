@@ -202,8 +202,13 @@ import Testing
                 #expect(await code { _ = try await store.list(under: .root) } == .noSuchStore)
                 #expect(await code { _ = try await store.stat(key) } == .noSuchStore)
                 #expect(await code { try await store.withObject(key) { _, _ in } } == .noSuchStore)
-                // There the first backup makes it.
-                if [.folder, .webdav, .openSSH, .rcloneSFTP].contains(kind) { return }
+                // There the first thing that is written makes it: the lease of the first backup.
+                if [.folder, .webdav, .openSSH, .rcloneSFTP].contains(kind) {
+                    #expect(await code { _ = try await store.create(key, [1]) } == nil)
+                    let read = try await store.readAll(key)
+                    #expect(read == [1])
+                    return
+                }
                 #expect(await code { _ = try await store.create(key, [1]) } == .noSuchStore)
                 #expect(
                     await code { _ = try await store.stage(key, estimatedBytes: nil, from: chunked([1])) }

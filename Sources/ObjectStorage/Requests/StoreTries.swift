@@ -57,9 +57,9 @@ struct StoreTries {
                 "\(operation.attempt): it ended after \(shortfall.bytes) of \(shortfall.announced) bytes"
             )
         case let transport as Failure where transport.code.isTransient:
-            failure = transport.during(operation.attempt)
+            failure = transport.withWayHint().during(operation.attempt)
         case let transport as Failure:
-            throw transport.during(operation.attempt)
+            throw transport.withWayHint().during(operation.attempt)
         default:
             throw error
         }

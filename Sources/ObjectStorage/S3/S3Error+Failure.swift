@@ -32,7 +32,9 @@ extension S3Error {
         case 400 where isAboutLock: return (.retained, Self.lockHint)
         case 400 where isAboutEncryption: return (.unsupported, Self.encryptionHint)
         case 501: return (.unsupported, "The store does not know this operation.")
-        default: return (isPassing || status >= 500 ? .storeUnavailable : .unsupported, nil)
+        default:
+            if isPassing || status >= 500 { return (.storeUnavailable, nil) }
+            return (.unsupported, code == nil ? Self.foreignHint : nil)
         }
     }
 
@@ -49,6 +51,9 @@ extension S3Error {
     }
 
     static let lockHint = "Object Lock or a retention of the bucket keeps it: it can be removed when that ends."
+
+    private static let foreignHint =
+        "The answer has no error of S3 in it: check whether the endpoint is one of S3 (--endpoint-url)."
 
     private static let encryptionHint =
         "Check sse-c-key-file in the URL of the store: an object is read with the key that it was written with, and "

@@ -64,7 +64,9 @@ package struct SFTPLocation: Sendable, Hashable, CustomStringConvertible {
         let wrong = Failure(
             .usage,
             "open an SFTP store: what follows sftp:// is not a host, or its port is none",
-            hint: "A store is sftp://user@host:22/absolute/path; an IPv6 address stands in brackets."
+            hint:
+                "A store is sftp://host:22/absolute/path, with user and @ before the host where USER does not say it; an IPv6 "
+                + "address stands in brackets."
         )
         var host = text
         var rest = Substring()

@@ -67,6 +67,7 @@ package struct SFTPSettings: Sendable {
                 + "ssh-keygen -R '\(KnownHosts(host: location.host, port: location.port).name)', then type "
                 + Self.keyscan(location, into: "~/.ssh/known_hosts")
         case .permissionDenied: "Give the user of the store the rights to the folder on the server."
+        case .unreachable, .timeout: failure.withWayHint().hint
         case .noSpace: "Free some space on the server. `redoubt prune` removes old backups."
         default: nil
         }
@@ -119,7 +120,11 @@ package struct SFTPSettings: Sendable {
             return (file, SSHKeyFile(String(decoding: bytes, as: UTF8.self)))
         }
         guard let file = location.keyFile else { return (nil, nil) }
-        throw Failure(.configuration, "open \(location): there is no key \(file)")
+        throw Failure(
+            .configuration,
+            "open \(location): there is no key \(file)",
+            hint: "Check ?key-file= in the URL. `ssh-keygen -t ed25519` makes a key."
+        )
     }
 
     /// A secret of the environment, or of the file that it names; without the end of its line.

@@ -155,6 +155,9 @@ extension SFTPStore {
                     throw Failure(.noSpace, "only \(free) bytes are free on the server", cause: failure)
                 }
                 throw failure
+            } catch let failure as Failure where failure.code == .noSuchObject {
+                // libcurl makes the folders, and says nothing when it may not.
+                throw Failure(.permissionDenied, "its folder is not there, and could not be made", cause: failure)
             }
         }
     }

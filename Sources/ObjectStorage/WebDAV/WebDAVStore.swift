@@ -46,7 +46,8 @@ package struct WebDAVStore: HTTPObjectStore {
 
     @discardableResult
     package func create(_ key: ObjectKey, _ bytes: [UInt8]) async throws -> StoredObject {
-        guard try await stat(key) == nil else {
+        // Not by `stat`, which wants the folder of the store to be there: the first thing that is written makes it.
+        guard try await entry(key.components) == nil else {
             throw Failure(.alreadyExists, "create \(shown(key)): there is already a file of that name")
         }
         return try await put(key, bytes).commitOrDiscard()
