@@ -60,6 +60,7 @@ struct StoreWayTests {
         let outcome = try await Self.list("http://nowhere.invalid:9", "--retries", "2")
         #expect(outcome.code == 5)
         #expect(outcome.errors.contains("resolve host: nowhere.invalid"), "\(outcome.errors)")
+        #expect(outcome.errors.contains("hint: Check the host and the port"), "\(outcome.errors)")
         #expect(outcome.errors.contains("after 2 tries"), "\(outcome.errors)")
     }
 
@@ -184,6 +185,25 @@ struct StoreWayTests {
         }
         let plain = try await Self.list("http://127.0.0.1:9", "--store-pin", right)
         #expect(plain.code == 7 && plain.errors.contains("without TLS"), "\(plain.errors)")
+    }
+
+    /// What went wrong on the way is said together with what to type.
+    @Test func whatToTypeIsSaid() async throws {
+        let material = try await TLSMaterial.shared()
+        try await Self.withSecureStore(material) { list in
+            let stranger = try await list([])
+            #expect(stranger.code == 7 && stranger.errors.contains("--ca-bundle FILE"), "\(stranger.errors)")
+            let absent = try await list(["--ca-bundle", "/no-such-file.pem"])
+            #expect(absent.code == 7 && absent.errors.contains("Check the file of --ca-bundle"), "\(absent.errors)")
+        }
+        try await withScriptedHTTP { _, _ in
+            ScriptedHTTP.response("400 Bad Request", body: "this is no S3")
+        } body: { server in
+            let foreign = try await Self.list(server.url)
+            #expect(foreign.code == 7 && foreign.errors.contains("one of S3"), "\(foreign.errors)")
+            let secure = try await Self.list(server.url.replacing("http://", with: "https://"), "--retries", "1")
+            #expect(secure.code == 7 && secure.errors.contains("No TLS is spoken"), "\(secure.errors)")
+        }
     }
 
     @Test(arguments: TLSMaterial.Flaw.allCases)

@@ -145,7 +145,8 @@ import Testing
             let failure = await #expect(throws: Failure.self) {
                 try await tested.withStore { try await $0.write(key, [1]) }
             }
-            #expect(failure.map { !$0.code.isTransient } == true, "\(String(describing: failure))")
+            #expect(failure?.code == .permissionDenied, "\(String(describing: failure))")
+            #expect(failure?.hint?.contains("rights") == true)
             try await tested.expect(visible: ["a": 1])
         }
     }
