@@ -42,9 +42,12 @@ package struct ByteSize: Sendable, Hashable, CustomStringConvertible {
 
     private static func refusal(of text: String) -> Refusal {
         if let last = text.last, "mgt".contains(last) {
-            return Refusal(description: "write \(last.uppercased()) for a power of 1000, \(last.uppercased())i for one of 1024")
+            let unit = last.uppercased()
+            return Refusal(description: "write \(unit) for a power of 1000, \(unit)i for one of 1024")
         }
-        return Refusal(description: "a number of bytes, or one with k, M, G, T or Ki, Mi, Gi, Ti, as 512Mi, 8GiB or 20G")
+        return Refusal(
+            description: "a number of bytes, or one with k, M, G, T or Ki, Mi, Gi, Ti, as 512Mi, 8GiB or 20G"
+        )
     }
 
     /// With the largest unit that leaves a whole number.

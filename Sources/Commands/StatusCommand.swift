@@ -42,7 +42,10 @@ struct StatusCommand: MonitoredCommand {
     var maxVerifyAge: TimeSpan?
 
     @Option(
-        help: ArgumentHelp("How long ago a drill may have proven a backup for the last time, as 15d.", valueName: "age"),
+        help: ArgumentHelp(
+            "How long ago a drill may have proven a backup for the last time, as 15d.",
+            valueName: "age"
+        ),
         transform: TimeSpan.withUnit
     )
     var maxDrillAge: TimeSpan?

@@ -20,7 +20,9 @@ struct BandwidthLimitTests {
     }
 
     /// Less than a kilobyte a second is a mistake: bits, or a unit that was forgotten.
-    @Test(arguments: ["", ":", "M", "10X", "-1M", "10m", "1M:", ":1M", "1:2:3", "1 M", "0", "10", "nan", "inf", "999", "9Ei"])
+    @Test(arguments: [
+        "", ":", "M", "10X", "-1M", "10m", "1M:", ":1M", "1:2:3", "1 M", "0", "10", "nan", "inf", "999", "9Ei",
+    ])
     func whatIsNoneIsRefused(text: String) {
         #expect(throws: ByteSize.Refusal.self) { try BandwidthLimit.reading(text) }
     }

@@ -14,6 +14,13 @@ import Testing
         let store: TestedStore
         let folder: URL
 
+        /// A data directory.
+        func dataFolder(_ name: String = "data") throws -> String {
+            let data = folder.appendingPathComponent(name)
+            try FileManager.default.createDirectory(at: data, withIntermediateDirectories: true)
+            return data.path
+        }
+
         func backup(_ more: [String], name: String = "demo", port: Int? = nil) async throws -> Redoubt.Outcome {
             try await Redoubt.run(line(more, name: name, port: port), withinSeconds: 30)
         }
@@ -93,7 +100,7 @@ import Testing
             for line in [
                 ["verify", "--all"], ["drill", "--name", "demo"], ["status"],
                 ["copy", "--all", "--to", "file://\(rig.folder.path)/second"], ["prune", "--keep-last", "1", "--yes"],
-                ["restore", "--name", "demo", "--data-dir", "\(rig.folder.path)/data"],
+                ["restore", "--name", "demo", "--data-dir", try rig.dataFolder()],
             ] {
                 let run = try await Redoubt.run(line + ["--from", rig.store.url] + metrics)
                 #expect(run.code == 0, "\(line): \(run.errors)")
@@ -126,7 +133,7 @@ import Testing
     /// A restore says what became of its target; what it leaves alone, and what fails, puts back no keys.
     @Test func aRestoreTellsWhatBecameOfIt() async throws {
         try await withRig { rig in
-            let (file, data) = ("\(rig.folder.path)/restore.prom", "\(rig.folder.path)/data")
+            let (file, data) = ("\(rig.folder.path)/restore.prom", try rig.dataFolder())
             let first = try await rig.backup([])
             try #require(first.code == 0, "\(first.errors)")
             func restore(_ more: String...) async throws -> (Redoubt.Outcome, [String: Double]) {
@@ -186,7 +193,7 @@ import Testing
                 [
                     "restore", "--from", "s3://bucket/redis?endpoint-url=http://127.0.0.1:\(port)", "--name",
                     "unproven",
-                    "--data-dir", "\(rig.folder.path)/empty", "--guard", "--guard-deadline", "0s",
+                    "--data-dir", rig.dataFolder("empty"), "--guard", "--guard-deadline", "0s",
                     "--guard-on-deadline",
                     "start", "--retries", "1", "--metrics-file", file,
                 ],
