@@ -17,6 +17,7 @@ extension Catalog {
             written.map { ($0.key, Timestamp(secondsSince1970: $0.modifiedAtSeconds)) },
             uniquingKeysWith: { first, _ in first }
         )
+        let signed = Set(objects.map(\.key).filter(\.isSignature).map { $0.components.dropLast() })
         var histories: [String: [RetainableSet]] = [:]
         for entry in try await entries(at: written.map(\.key)) {
             let key = try Self.manifestKey(name: entry.name, id: entry.id)
@@ -26,6 +27,7 @@ extension Catalog {
                 set.damage = .damaged
             }
             set.isPinned = pins[entry.name]?.contains(entry.id) == true
+            set.isSigned = signed.contains(key.components.dropLast())
             histories[entry.name, default: []].append(set)
         }
         for (name, sets) in histories {

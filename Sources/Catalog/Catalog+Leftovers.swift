@@ -207,7 +207,10 @@ extension ObjectKey {
     }
 
     /// Whether it goes with a set that is dead: its members, and signatures of manifests that were never written.
-    var isPartOfSet: Bool { isMember || (isInSet && Catalog.isSignature(components[2])) }
+    var isPartOfSet: Bool { isMember || isSignature }
+
+    /// Whether it is the signature of a manifest.
+    var isSignature: Bool { isInSet && SignatureName(components[2])?.stem == SignatureName.manifestStem }
 
     private var isInSet: Bool {
         components.count == 3 && !components[0].hasPrefix(".") && BackupID(components[1]) != nil

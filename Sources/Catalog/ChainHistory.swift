@@ -23,7 +23,8 @@ package struct ChainedSet: Sendable {
     package let bytes: [UInt8]
     /// `nil` when the bytes are no manifest of this set.
     package let manifest: Manifest?
-    package let signature: [UInt8]?
+    /// What lies beside the manifest, also signatures of other bytes.
+    package let signatures: [StoredSignature]
     /// Why the bytes are no manifest of this set.
     package var trouble: String?
     /// The first member that is not there, or has another size.
@@ -31,11 +32,11 @@ package struct ChainedSet: Sendable {
     /// Whether a record says that this very set was removed.
     package var wasPruned = false
 
-    package init(id: BackupID, bytes: [UInt8], manifest: Manifest?, signature: [UInt8]?) {
+    package init(id: BackupID, bytes: [UInt8], manifest: Manifest?, signatures: [StoredSignature]) {
         self.id = id
         self.bytes = bytes
         self.manifest = manifest
-        self.signature = signature
+        self.signatures = signatures
     }
 
     package var link: Manifest.Link { Manifest.Link(to: id, manifest: bytes) }
@@ -44,13 +45,20 @@ package struct ChainedSet: Sendable {
 /// The record of a set that prune removed.
 package struct ChainedRemoval: Sendable {
     package let record: SetRemoval
+    package let key: ObjectKey
     package let bytes: [UInt8]
-    package let signature: [UInt8]?
+    package let signatures: [StoredSignature]
 
-    package init(record: SetRemoval, bytes: [UInt8], signature: [UInt8]?) {
+    package init(record: SetRemoval, key: ObjectKey, bytes: [UInt8], signatures: [StoredSignature]) {
         self.record = record
+        self.key = key
         self.bytes = bytes
-        self.signature = signature
+        self.signatures = signatures
+    }
+
+    /// Those of the keys that signed it.
+    package func signers(among keys: [VerificationKey]) -> [VerificationKey] {
+        signatures.signers(of: bytes, among: keys)
     }
 }
 
@@ -83,7 +91,7 @@ package struct ChainWalk {
         waiting = history.sets.sorted { $0.id < $1.id }
         removals = Dictionary(
             history.removals.map { ($0.record.link, $0) },
-            uniquingKeysWith: { first, other in first.signature == nil ? other : first }
+            uniquingKeysWith: { first, other in first.signatures.isEmpty ? other : first }
         )
     }
 
@@ -125,7 +133,7 @@ package struct ChainWalk {
             isBroken = false
             return .agrees
         }
-        let isOfOldProgram = set.manifest?.previous == nil && set.signature == nil
+        let isOfOldProgram = set.manifest?.previous == nil && set.signatures.isEmpty
         return isOfOldProgram ? .agrees : .detached("the set after it names none before itself")
     }
 }
@@ -140,7 +148,7 @@ extension Catalog {
         let objects = try await store.list(under: KeyFolder([name]))
         let sizes = Dictionary(objects.map { ($0.key.description, $0.bytes) }, uniquingKeysWith: { first, _ in first })
         let ids = objects.map(\.key).filter(Self.isManifest).compactMap { BackupID($0.components[1]) }
-        let signed = Set(objects.map(\.key).filter { Self.isSignature($0.components.last ?? "") })
+        let signed = SignatureIndex(objects.lazy.map(\.key))
         let sets = try await withThrowingTaskGroup(of: ChainedSet?.self) { group in
             var waiting = ids.makeIterator()
             var sets: [ChainedSet] = []
@@ -170,7 +178,7 @@ extension Catalog {
         _ name: String,
         _ id: BackupID,
         _ sizes: [String: Int64],
-        _ signed: Set<ObjectKey>
+        _ signed: SignatureIndex
     ) async throws -> ChainedSet? {
         guard let bytes = try await manifestBytes(name: name, id: id) else { return nil }
         var trouble: String?
@@ -182,13 +190,12 @@ extension Catalog {
         } catch let failure as Failure {
             trouble = failure.message
         }
-        let key = try Self.signatureKey(name: name, id: id, manifest: bytes)
-        // A signature under another name is one of another manifest: it is shown, and does not fit.
-        let other = signed.first { $0.components.prefix(2).elementsEqual([name, id.text]) }
-        let place = signed.contains(key) ? key : other
-        var signature: [UInt8]?
-        if let place { signature = try await self.signature(under: place) ?? [] }
-        var set = ChainedSet(id: id, bytes: bytes, manifest: decoded, signature: signature)
+        var signatures = try await signatures(name: name, id: id, manifest: bytes, among: signed)
+        // A signature under another name is one of another manifest: it is there, and does not fit.
+        if signatures.isEmpty, let other = signed.any(in: [name, id.text]) {
+            signatures = [StoredSignature(key: other, bytes: [], claimedBy: nil)]
+        }
+        var set = ChainedSet(id: id, bytes: bytes, manifest: decoded, signatures: signatures)
         set.trouble = trouble
         set.missing = decoded?.storedMembers.compactMap(\.stored).first { sizes[$0.key] != $0.bytes }?.key
         return set

@@ -24,36 +24,6 @@ extension Manifest {
 }
 
 extension Catalog {
-    private static let signaturePrefix = "manifest-"
-    private static let signatureSuffix = ".sig"
-    /// Ed25519.
-    private static let signatureBytes = 64
-
-    /// Where the signature of a manifest lies: beside it, under the digest of what is signed, so that of two pods that
-    /// conclude one set neither writes the signature of the other's manifest.
-    package static func signatureKey(name: String, id: BackupID, manifest bytes: [UInt8]) throws -> ObjectKey {
-        try ObjectKey([name, id.text, signaturePrefix + SHA256Digest.hex(of: bytes) + signatureSuffix])
-    }
-
-    static func isSignature(_ name: String) -> Bool {
-        name.hasPrefix(signaturePrefix) && name.hasSuffix(signatureSuffix)
-    }
-
-    /// The signature of the manifest with these bytes, or `nil` if there is none.
-    package func signature(name: String, id: BackupID, manifest bytes: [UInt8]) async throws -> [UInt8]? {
-        try await signature(under: Self.signatureKey(name: name, id: id, manifest: bytes))
-    }
-
-    /// What lies under the key of a signature, if it can be one.
-    package func signature(under key: ObjectKey) async throws -> [UInt8]? {
-        do {
-            let found = try await store.read(key, bytesMax: Self.signatureBytes).bytes
-            return found.count == Self.signatureBytes ? found : nil
-        } catch let failure as Failure where [.noSuchObject, .unsupported].contains(failure.code) {
-            return nil
-        }
-    }
-
     /// The newest set of a subject, for the manifest of the next one. Called under the lease of the subject.
     /// - Parameter isRequired: whether a manifest that cannot be read is an error, because the next one is signed; the
     ///   chain begins anew otherwise.
@@ -73,7 +43,7 @@ extension Catalog {
             guard let id = ids.filter({ id in limit.map { id < $0 } ?? true }).max() else { return nil }
             let key = try Self.manifestKey(name: name, id: id)
             let bytes = try await store.read(key, bytesMax: Manifest.sizeBytesMax).bytes
-            if !isRequired, listed.contains(try Self.signatureKey(name: name, id: id, manifest: bytes)) {
+            if !isRequired, SignatureIndex(listed).any(in: [name, id.text]) != nil {
                 logger.warning("\(name)/\(id) is signed, and the set that follows it will not be (--sign-key)")
             }
             return Manifest.Link(to: id, manifest: bytes)

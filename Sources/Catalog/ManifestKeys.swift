@@ -65,8 +65,12 @@ package struct VerificationKey: Sendable {
         key.isValidSignature(signature, for: bytes)
     }
 
+    static let fingerprintLength = 16
+
     /// The first 16 digits of the SHA-256 of the key: enough to tell one's own keys apart.
-    package var fingerprint: String { String(SHA256Digest.hex(of: Array(key.rawRepresentation)).prefix(16)) }
+    package var fingerprint: String {
+        String(SHA256Digest.hex(of: Array(key.rawRepresentation)).prefix(Self.fingerprintLength))
+    }
 }
 
 /// One block of a PEM file (RFC 7468).

@@ -22,6 +22,8 @@ package struct RetainableSet: Sendable, Hashable {
     package var isDisproven = false
     package var damage: Damage?
     package var isPinned = false
+    /// Whether a signature lies beside its manifest.
+    package var isSigned = false
     package var tags: Set<String> = []
     /// What the store holds of its members, in bytes; `nil` where its manifest does not say.
     package var storedBytes: Int64?

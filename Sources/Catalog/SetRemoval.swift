@@ -56,12 +56,6 @@ package struct SetRemoval: Sendable, Hashable, Codable {
         try ObjectKey([Self.folderName, name, backup.text + mark + Self.suffix])
     }
 
-    /// Under the digest of what is signed, so that no record meets the signature of another one.
-    fileprivate static func signatureKey(of record: [UInt8], key: ObjectKey) throws -> ObjectKey {
-        let name = key.components[2].prefix(BackupID.textLength)
-        return try ObjectKey(key.components.dropLast() + ["\(name)-\(SHA256Digest.hex(of: record)).sig"])
-    }
-
     /// As JSON: sorted keys, two-space indentation, a final newline.
     package func encoded() throws -> [UInt8] {
         let encoder = JSONEncoder()
@@ -103,7 +97,7 @@ extension Catalog {
         let marks = ["", "-" + removal.manifestSha256.prefix(16), "-" + SHA256Digest.hex(of: bytes).prefix(16)]
         for key in try marks.map(removal.key) {
             do {
-                if let signer { try await sign(bytes, under: key, with: signer) }
+                if let signer { try await write(signer.signature(ofRemoval: bytes, under: key)) }
                 try await store.create(key, bytes)
                 return key
             } catch let failure as Failure where failure.code == .alreadyExists {
@@ -113,7 +107,9 @@ extension Catalog {
                     continue
                 }
                 // Somebody else's record of it, or one from before there was a key, is not ours.
-                if try await isSigned(other, under: key, with: signer) { return nil }
+                guard let signer else { return nil }
+                let found = try await signatures(ofRemoval: other, under: key)
+                if !found.signers(of: other, among: [signer.verificationKey]).isEmpty { return nil }
             }
         }
         throw Failure(
@@ -134,16 +130,15 @@ extension Catalog {
     /// The same, with what the store holds of each, and its signature.
     package func removalRecords(of name: String) async throws -> [ChainedRemoval] {
         let keys = try await store.list(under: KeyFolder([SetRemoval.folderName, name])).map(\.key)
-        let signatures = Set(keys.filter { $0.components.last?.hasSuffix(".sig") == true })
+        let index = SignatureIndex(keys)
         var found: [ChainedRemoval] = []
         for key in keys where key.components.count == 3 && key.components[2].hasSuffix(SetRemoval.suffix) {
             do {
                 let bytes = try await store.read(key, bytesMax: SetRemoval.sizeBytesMax).bytes
                 let removal = try SetRemoval(decoding: bytes)
                 guard removal.name == name, key.components[2].hasPrefix(removal.backup.text) else { continue }
-                let signatureKey = try SetRemoval.signatureKey(of: bytes, key: key)
-                let signature = signatures.contains(signatureKey) ? try await signature(under: signatureKey) : nil
-                found.append(ChainedRemoval(record: removal, bytes: bytes, signature: signature))
+                let signatures = try await signatures(ofRemoval: bytes, under: key, among: index)
+                found.append(ChainedRemoval(record: removal, key: key, bytes: bytes, signatures: signatures))
             } catch let failure as Failure
                 where [.corruptManifest, .unsupported, .noSuchObject].contains(failure.code)
             {
@@ -153,28 +148,30 @@ extension Catalog {
         return found.sorted { ($0.record.backup, $0.record.removedAt) < ($1.record.backup, $1.record.removedAt) }
     }
 
-    private func isSigned(_ record: [UInt8], under key: ObjectKey, with signer: SigningKey?) async throws -> Bool {
-        guard let signer else { return true }
-        let signature = try await signature(under: SetRemoval.signatureKey(of: record, key: key))
-        return signature.map { signer.verificationKey.accepts($0, of: record) } ?? false
+    private func signatures(
+        ofRemoval record: [UInt8],
+        under key: ObjectKey,
+        among index: SignatureIndex? = nil
+    ) async throws -> [StoredSignature] {
+        let folder = Array(key.components.dropLast())
+        let index = if let index { index } else { try await signatures(in: KeyFolder(folder)) }
+        let stem = String(key.components[2].prefix(BackupID.textLength))
+        return try await signatures(of: record, stem: stem, in: folder, among: index)
     }
 
-    /// Takes the record of a removal back that did not happen, as far as that can be, and its signature.
+    /// Signs a record that is there.
+    package func sign(_ removal: ChainedRemoval, with signer: SigningKey) async throws {
+        try await write(signer.signature(ofRemoval: removal.bytes, under: removal.key))
+    }
+
+    /// Takes the record of a removal back that did not happen, as far as that can be, and its signatures.
     package func takeBack(_ record: ObjectKey?, name: String, id: BackupID) async {
         guard let record, let key = try? Self.manifestKey(name: name, id: id),
             let manifest = try? await store.stat(key), manifest.key == key
         else { return }
         let bytes = try? await store.read(record, bytesMax: SetRemoval.sizeBytesMax).bytes
         _ = try? await store.remove(record)
-        guard let bytes, let signature = try? SetRemoval.signatureKey(of: bytes, key: record) else { return }
-        _ = try? await store.remove(signature)
-    }
-
-    private func sign(_ bytes: [UInt8], under key: ObjectKey, with signer: SigningKey) async throws {
-        do {
-            try await store.create(SetRemoval.signatureKey(of: bytes, key: key), try signer.signature(of: bytes))
-        } catch let failure as Failure where failure.code == .alreadyExists {
-            // Of the same bytes: an earlier try.
-        }
+        guard let bytes, let signatures = try? await signatures(ofRemoval: bytes, under: record) else { return }
+        for signature in signatures { _ = try? await store.remove(signature.key) }
     }
 }

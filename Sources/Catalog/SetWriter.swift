@@ -92,7 +92,7 @@ package struct SetWriter: Sendable {
     ///
     /// - Parameters:
     ///   - bytes: the manifest as another store holds it; encoded anew when there are none.
-    ///   - signature: of these bytes, as the other store holds it.
+    ///   - signatures: of these bytes, as the other store holds them.
     /// - Returns: `false` when the set exists already: another pod was faster.
     /// - Throws: `.locked` when a member is gone, or is not what its record says. Nothing is taken back: what is
     ///   there
@@ -100,7 +100,7 @@ package struct SetWriter: Sendable {
     package func conclude(
         _ manifest: Manifest,
         as bytes: [UInt8]? = nil,
-        signature: [UInt8]? = nil,
+        signatures: [StoredSignature] = [],
         under leases: [HeldLease]
     ) async throws -> Bool {
         for member in manifest.storedMembers {
@@ -117,7 +117,7 @@ package struct SetWriter: Sendable {
         for lease in leases { try await lease.confirm() }
         do {
             let visible = manifest.storedMembers.compactMap { $0.stored.flatMap { ObjectKey(parsing: $0.key) } }
-            try await write(manifest, as: bytes, signature, over: visible, takesBack: false)
+            try await write(manifest, as: bytes, signatures, over: visible, takesBack: false)
             return true
         } catch let failure as Failure where failure.code == .alreadyExists {
             return false
@@ -142,7 +142,7 @@ package struct SetWriter: Sendable {
     private func write(
         _ manifest: Manifest,
         as given: [UInt8]? = nil,
-        _ signature: [UInt8]? = nil,
+        _ signatures: [StoredSignature] = [],
         over members: [ObjectKey],
         takesBack: Bool = true
     ) async throws {
@@ -152,9 +152,11 @@ package struct SetWriter: Sendable {
         do {
             bytes = try given ?? manifest.encoded()
             _ = try Manifest(decoding: bytes)
-            if let signature = try signature ?? signingKey?.signature(of: bytes) {
-                visible.append(try Catalog.signatureKey(name: name, id: id, manifest: bytes))
-                try await sign(bytes, signature)
+            // A signature is there before what it signs, so that no reader finds a set without it.
+            let own = try signingKey?.signature(ofManifest: bytes, name: name, id: id)
+            for signature in signatures + (own.map { [$0] } ?? []) {
+                visible.append(signature.key)
+                try await Catalog(store: store).write(signature)
             }
         } catch {
             // Nothing of the manifest was sent.
@@ -179,16 +181,6 @@ package struct SetWriter: Sendable {
                 "commit \(name)/\(id) in \(store.location): another run took over and removed its members",
                 hint: "Run again when the other run has ended."
             )
-        }
-    }
-
-    /// A signature is there before what it signs, so that no reader finds a set without it.
-    private func sign(_ bytes: [UInt8], _ signature: [UInt8]) async throws {
-        let key = try Catalog.signatureKey(name: name, id: id, manifest: bytes)
-        do {
-            try await store.create(key, signature)
-        } catch let failure as Failure where failure.code == .alreadyExists {
-            // An earlier try of the same copy; of other bytes it would have another name.
         }
     }
 

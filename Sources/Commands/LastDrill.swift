@@ -22,6 +22,6 @@ struct LastDrill {
     var line: String {
         let server = record.server.map { " into \($0.product) \($0.version)" } ?? ""
         let took = record.secondsToRestore.map { ", restored in \(Quantity.duration($0))" } ?? ""
-        return "\n\ndrilled   \(record.startedAt)\(server): \(record.verdict.rawValue)\(took)"
+        return "drilled   \(record.startedAt)\(server): \(record.verdict.rawValue)\(took)"
     }
 }

@@ -7,26 +7,38 @@ import Failures
 struct ShowCommand: RunnableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
-        abstract: "Show one backup: its members and what is known of each snapshot."
+        abstract: "Show one backup: its members and what is known of each snapshot.",
+        discussion: """
+            Who signed it is told by the names of the signatures; with --public-key, whether they are right. Exit code \
+            4 when none of these keys signed it.
+            """
     )
 
     @Argument(help: "latest, an id, or NAME/ID.")
     var backup = "latest"
 
+    @OptionGroup var signers: PublicKeyOptions
     @OptionGroup var source: SourceStoreOptions
     @OptionGroup var outputs: OutputOptions
 
     func execute() async throws -> ExitCode {
         let session = outputs.session()
         let reference = try BackupReference(backup)
+        let keys = try signers.keys()
         let (shown, drill) = try await source.store.withStore(at: source.from, session) { store in
             let catalog = Catalog(store: store)
-            let manifest = try await catalog.require(reference, name: source.name)
-            let shown = ShownSet(manifest: manifest, pin: await ShownPin.find(manifest, in: catalog, session))
+            let meant = try await catalog.require(reference, name: source.name)
+            let (manifest, bytes) = try await catalog.storedManifest(name: meant.name, id: meant.id)
+            let shown = ShownSet(
+                manifest: manifest,
+                pin: await ShownPin.find(manifest, in: catalog, session),
+                signatures: try await ShownSignatures.find(manifest, bytes, in: catalog, by: keys, session)
+            )
             return (shown, await LastDrill.find(manifest, in: catalog, session))
         }
-        let text = ManifestText(shown.manifest).text + (shown.pin?.line ?? "") + (drill?.line ?? "")
-        try session.result(text, shown)
+        let parts = [ManifestText(shown.manifest).text, shown.signatures?.text, shown.pin?.line, drill?.line]
+        try session.result(parts.compactMap { $0 }.joined(separator: "\n\n"), shown)
+        try shown.signatures?.requireAccepted(of: shown.manifest)
         return .done
     }
 }
@@ -34,11 +46,12 @@ struct ShowCommand: RunnableCommand {
 /// The document for programs: the manifest, and what is known of the set beside it.
 private struct ShownSet: Encodable {
     let manifest: Manifest
-    /// Absent where the store did not say.
+    /// Both absent where the store did not say.
     let pin: ShownPin?
+    let signatures: ShownSignatures?
 
     private enum CodingKeys: CodingKey {
-        case encrypted, recipients, pinned, pinReason
+        case encrypted, recipients, pinned, pinReason, signatures
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -49,6 +62,7 @@ private struct ShownSet: Encodable {
         if !encryption.recipients.isEmpty { try container.encode(encryption.recipients, forKey: .recipients) }
         try container.encodeIfPresent(pin?.isPinned, forKey: .pinned)
         try container.encodeIfPresent(pin?.pin?.reason, forKey: .pinReason)
+        try container.encodeIfPresent(signatures?.all, forKey: .signatures)
     }
 }
 
@@ -69,9 +83,9 @@ private struct ShownPin {
         }
     }
 
-    var line: String {
-        guard isPinned else { return "" }
-        return "\n\npinned    " + (pin.map { "\($0.pinnedAt)\($0.reason.map { ": \($0)" } ?? "")" } ?? "yes")
+    var line: String? {
+        guard isPinned else { return nil }
+        return "pinned    " + (pin.map { "\($0.pinnedAt)\($0.reason.map { ": \($0)" } ?? "")" } ?? "yes")
     }
 }
 

@@ -22,6 +22,22 @@ struct SigningOptions: ParsableArguments, Sendable {
     }
 }
 
+/// Whose signatures are believed.
+struct PublicKeyOptions: ParsableArguments, Sendable {
+    @Option(
+        help: ArgumentHelp(
+            "A file with the Ed25519 key that must have signed, as PEM. Repeatable.",
+            valueName: "file"
+        )
+    )
+    var publicKey: [String] = []
+
+    /// - Throws: `.configuration`.
+    func keys() throws -> [VerificationKey] {
+        try publicKey.map { try VerificationKey(pem: KeyFile($0).text(), file: $0) }
+    }
+}
+
 extension KeyFile {
     /// The text of a PEM file.
     /// - Throws: `.configuration`.

@@ -101,7 +101,7 @@ package struct Prune: Sendable {
             if try await catalog.isPinned(name: name, id: id) { return .pinned }
             guard let manifest = try await catalog.manifestBytes(name: name, id: id) else { return .changed }
 
-            if request.signingKey == nil, try await catalog.signature(name: name, id: id, manifest: manifest) != nil {
+            if request.signingKey == nil, due.set.isSigned {
                 logger.warning("\(name)/\(id) is signed, and the record of its removal will not be (--sign-key)")
             }
 

@@ -58,11 +58,11 @@ struct SetCopy: Sendable {
                     amount.sentBytes += stored.bytes
                 }
             }
-            let signed = try await source.signature(name: manifest.name, id: manifest.id, manifest: original.bytes)
+            let signed = try await source.signatures(name: manifest.name, id: manifest.id, manifest: original.bytes)
             var bytes: [UInt8]?
-            var signature: [UInt8]?
+            var signatures: [StoredSignature] = []
             if copy.encryption.isAsked {
-                if signed != nil, copy.signingKey == nil {
+                if !signed.isEmpty, copy.signingKey == nil {
                     copy.logger.warning("\(original.title) is signed, and its copy is not (--sign-key signs it anew)")
                 }
                 // Other objects, another manifest: it stands in the history of its own store.
@@ -73,9 +73,9 @@ struct SetCopy: Sendable {
                 )
             } else {
                 bytes = original.bytes
-                signature = signed
+                signatures = signed
             }
-            guard try await writer.conclude(manifest, as: bytes, signature: signature, under: [lease]) else {
+            guard try await writer.conclude(manifest, as: bytes, signatures: signatures, under: [lease]) else {
                 // The answer to an earlier attempt was lost, or somebody else wrote one.
                 guard try await target.holds(original, as: copy.encryption) else {
                     throw Failure(.storeUnavailable, "copy \(original.title): its manifest came and went")

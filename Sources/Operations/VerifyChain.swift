@@ -60,7 +60,7 @@ package struct VerifyChain: Sendable {
         package let id: BackupID
         package let verdict: Verdict
         package let detail: String
-        /// The fingerprint of the key.
+        /// The fingerprints of the keys, of those that were given.
         package var signedBy: String?
 
         package var isBad: Bool { ![.intact, .beginning, .pruned].contains(verdict) }
@@ -113,46 +113,46 @@ package struct VerifyChain: Sendable {
     // MARK: Judging
 
     private func judged(_ set: ChainedSet, _ words: ChainWalk.Words) -> Finding {
-        func finding(_ verdict: Finding.Verdict, _ detail: String, by key: String? = nil) -> Finding {
-            Finding(id: set.id, verdict: verdict, detail: detail, signedBy: key)
+        func finding(_ verdict: Finding.Verdict, _ detail: String, by keys: [VerificationKey] = []) -> Finding {
+            Finding(id: set.id, verdict: verdict, detail: detail, signedBy: keys.fingerprints)
         }
         guard set.manifest != nil else { return finding(.unreadable, set.trouble ?? "its manifest cannot be read") }
         if case .differs(let after) = words {
             return finding(.changed, "\(after) was taken after another manifest than this one")
         }
-        let signer = trust.keys.first { key in set.signature.map { key.accepts($0, of: set.bytes) } ?? false }
-        if !trust.keys.isEmpty, signer == nil, trust.signedSince.map({ set.id >= $0 }) ?? true {
-            return set.signature == nil
+        let signers = set.signatures.signers(of: set.bytes, among: trust.keys)
+        if !trust.keys.isEmpty, signers.isEmpty, trust.signedSince.map({ set.id >= $0 }) ?? true {
+            return set.signatures.isEmpty
                 ? finding(.unsigned, "no signature lies beside its manifest")
                 : finding(.forged, "its signature is not of this manifest by a key that was given")
         }
         if let missing = set.missing {
-            return finding(.incomplete, "\(missing) is not there as its manifest says", by: signer?.fingerprint)
+            return finding(.incomplete, "\(missing) is not there as its manifest says", by: signers)
         }
         switch words {
         case .detached(let detail):
             // From before the history that is asked for.
             if trust.signedSince.map({ set.id < $0 }) == true { return finding(.beginning, detail) }
-            return finding(.detached, detail, by: signer?.fingerprint)
+            return finding(.detached, detail, by: signers)
         case .newest, .agrees, .differs:
             let begins = set.manifest?.previous == nil
             let detail = set.wasPruned ? "a record says that it was pruned, and it is there" : ""
-            return finding(begins ? .beginning : .intact, detail, by: signer?.fingerprint)
+            return finding(begins ? .beginning : .intact, detail, by: signers)
         }
     }
 
     private func judged(_ removal: ChainedRemoval) -> Finding {
         let id = removal.record.backup
         let detail = "pruned \(removal.record.removedAt): \(removal.record.reason)"
-        let signer = trust.keys.first { key in removal.signature.map { key.accepts($0, of: removal.bytes) } ?? false }
-        if !trust.keys.isEmpty, signer == nil, trust.signedSince.map({ id >= $0 }) ?? true {
+        let signers = removal.signers(among: trust.keys)
+        if !trust.keys.isEmpty, signers.isEmpty, trust.signedSince.map({ id >= $0 }) ?? true {
             return Finding(
                 id: id,
-                verdict: removal.signature == nil ? .unsigned : .forged,
+                verdict: removal.signatures.isEmpty ? .unsigned : .forged,
                 detail: "it is gone, and the record of its removal is not signed by a key that was given"
             )
         }
-        return Finding(id: id, verdict: .pruned, detail: detail, signedBy: signer?.fingerprint)
+        return Finding(id: id, verdict: .pruned, detail: detail, signedBy: signers.fingerprints)
     }
 
     /// Whether what was the newest set the last time is part of this history.
@@ -169,4 +169,9 @@ package struct VerifyChain: Sendable {
     private func rolledBack(_ anchor: Manifest.Link, _ detail: String) -> Finding {
         Finding(id: anchor.id, verdict: .rolledBack, detail: detail)
     }
+}
+
+extension [VerificationKey] {
+    /// `nil` where there is none.
+    fileprivate var fingerprints: String? { isEmpty ? nil : map(\.fingerprint).joined(separator: ", ") }
 }

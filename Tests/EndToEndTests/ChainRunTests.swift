@@ -75,7 +75,7 @@ struct ChainRunTests {
                         "-c",
                         "cd '\(rig.folder.path)/copies/demo/\(rig.ids[2])' && openssl pkeyutl -verify -pubin -rawin "
                             + "-inkey '\(rig.publicKey)' -in manifest.json "
-                            + "-sigfile manifest-$(sha256sum manifest.json | cut -d ' ' -f 1).sig",
+                            + "-sigfile manifest-$(sha256sum manifest.json | cut -d ' ' -f 1)-*.sig",
                     ]
                 )
             }

@@ -11,125 +11,8 @@ import Testing
 
 /// The history of a subject, whole and broken in each way that somebody could break it.
 @Suite struct ChainTests {
-    private static let name = "demo"
-    private typealias Verdict = VerifyChain.Finding.Verdict
-
-    /// A store with sets, each of which names the one before, and is signed.
-    private struct Rig: Sendable {
-        let store: FileStore
-        let folder: URL
-        let key: SigningKey
-        var ids: [BackupID] = []
-
-        var catalog: Catalog { Catalog(store: store) }
-
-        mutating func add(signed: Bool = true, linked: Bool = true) async throws {
-            let id = BackupID(time: Timestamp(secondsSince1970: 1_800_000_000 + Int64(ids.count) * 3600), suffix: 1)
-            var member = Manifest.Member(member: "redis-0")
-            member.rdb = .init(
-                version: 10,
-                bytes: 5,
-                sha256: String(repeating: "0a", count: 32),
-                crc64: "00000000000000ff",
-                createdAt: nil,
-                keys: ["0": UInt64(ids.count)],
-                expires: 0,
-                types: [:],
-                usedMemory: nil,
-                modules: [],
-                functions: 0
-            )
-            let key = "\(ChainTests.name)/\(id)/redis-0.rdb"
-            member.stored = .init(
-                key: key,
-                bytes: 5,
-                sha256: String(repeating: "0b", count: 32),
-                compression: "none"
-            )
-            let previous = linked ? try await catalog.newestLink(of: ChainTests.name, logger: PlanParts.logger) : nil
-            let manifest = Manifest(
-                id: id,
-                name: ChainTests.name,
-                startedAt: id.time,
-                finishedAt: id.time,
-                tool: .init(name: "redoubt", version: "1"),
-                source: .init(kind: "endpoints"),
-                previous: previous,
-                members: [member]
-            )
-            let writer = SetWriter(
-                name: ChainTests.name,
-                id: id,
-                store: store,
-                signingKey: signed ? self.key : nil,
-                logger: PlanParts.logger
-            )
-            let staged = try await writer.stage(
-                member: "redis-0",
-                suffix: ".rdb",
-                estimatedBytes: nil,
-                from: ByteStream([[1, 2, 3, 4, 5]])
-            )
-            try await writer.commit(manifest, staged: [staged], under: [])
-            ids.append(id)
-        }
-
-        func file(_ index: Int, _ name: String = "manifest.json") -> URL {
-            folder.appendingPathComponent("\(ChainTests.name)/\(ids[index])/\(name)")
-        }
-
-        func removeByHand(_ index: Int) throws {
-            try FileManager.default.removeItem(at: file(index).deletingLastPathComponent())
-        }
-
-        /// As prune does it.
-        func prune(_ index: Int, signed: Bool = true) async throws {
-            let bytes = Array(try Data(contentsOf: file(index)))
-            let removal = SetRemoval(
-                of: ids[index],
-                name: ChainTests.name,
-                policy: "--keep-last 1",
-                reason: "no rule keeps it",
-                tool: .init(name: "redoubt", version: "1"),
-                manifest: bytes
-            )
-            _ = try await catalog.write(removal, signedWith: signed ? key : nil)
-            try removeByHand(index)
-        }
-
-        func verify(
-            keyed: Bool = true,
-            since: Int? = nil,
-            anchor: Manifest.Link? = nil
-        ) async throws -> VerifyChain.Outcome {
-            var trust = VerifyChain.Trust()
-            if keyed { trust.keys = [key.verificationKey] }
-            trust.signedSince = since.map { ids[$0] }
-            trust.anchor = anchor
-            return try await VerifyChain(catalog, name: ChainTests.name, trusting: trust).run()
-        }
-
-        /// The verdicts by the numbers of the sets, newest first.
-        func verdicts(keyed: Bool = true, since: Int? = nil) async throws -> [String] {
-            try await verify(keyed: keyed, since: since).findings.map { finding in
-                "\(ids.firstIndex(of: finding.id).map { "\($0)" } ?? "?") \(finding.verdict.rawValue)"
-            }
-        }
-    }
-
-    private static let pem = """
-        -----BEGIN PRIVATE KEY-----
-        MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
-        -----END PRIVATE KEY-----
-        """
-
-    private func withRig(sets: Int = 4, _ body: (inout Rig) async throws -> Void) async throws {
-        try await withTemporaryFolder { folder in
-            let key = try SigningKey(pem: Self.pem, file: "sign.pem")
-            var rig = Rig(store: FileStore(root: folder.path), folder: folder, key: key)
-            for _ in 0..<sets { try await rig.add() }
-            try await body(&rig)
-        }
+    private func withRig(_ body: (inout ChainRig) async throws -> Void) async throws {
+        try await ChainRig.with(body)
     }
 
     @Test func aWholeHistoryIsWhole() async throws {
@@ -190,9 +73,8 @@ import Testing
 
     @Test func aSignatureThatIsTakenAwayOrOfAnotherKeyIsSeen() async throws {
         try await withRig { rig in
-            let bytes = Array(try Data(contentsOf: rig.file(3)))
-            let key = try Catalog.signatureKey(name: Self.name, id: rig.ids[3], manifest: bytes)
-            let file = rig.folder.appendingPathComponent(key.description)
+            let signed = try rig.key.signature(ofManifest: rig.bytes(3), name: ChainRig.name, id: rig.ids[3])
+            let file = rig.folder.appendingPathComponent(signed.key.description)
             var signature = try Data(contentsOf: file)
             signature[10] ^= 1
             try signature.write(to: file)
@@ -205,8 +87,7 @@ import Testing
 
     @Test func setsFromBeforeThereWasAKeyNeedNone() async throws {
         try await withTemporaryFolder { folder in
-            let key = try SigningKey(pem: Self.pem, file: "sign.pem")
-            var rig = Rig(store: FileStore(root: folder.path), folder: folder, key: key)
+            var rig = try ChainRig(in: folder)
             // Of a program that named no set before, then without a key, then with one.
             for _ in 0..<2 { try await rig.add(signed: false, linked: false) }
             for _ in 0..<2 { try await rig.add(signed: false) }
@@ -260,17 +141,9 @@ import Testing
     /// A record that names itself as the set before would lead round and round.
     @Test(.timeLimit(.minutes(1))) func recordsThatLeadInACircleAreNoRecords() async throws {
         try await withRig { rig in
-            let bytes = Array(try Data(contentsOf: rig.file(2)))
-            var removal = SetRemoval(
-                of: rig.ids[2],
-                name: Self.name,
-                policy: "",
-                reason: "",
-                tool: .init(name: "x", version: "1"),
-                manifest: bytes
-            )
+            var removal = try rig.removal(of: 2)
             removal.previous = removal.link
-            let key = try ObjectKey([SetRemoval.folderName, Self.name, "\(rig.ids[2]).json"])
+            let key = try ObjectKey([SetRemoval.folderName, ChainRig.name, "\(rig.ids[2]).json"])
             try await rig.store.create(key, try removal.encoded())
             try rig.removeByHand(2)
             #expect(try await rig.verdicts() == ["3 intact", "2 removed", "1 intact", "0 beginning"])
@@ -280,15 +153,7 @@ import Testing
     /// A record that somebody planted is not taken for ours.
     @Test func aRecordOfSomebodyElseDoesNotKeepOursFromBeingWritten() async throws {
         try await withRig { rig in
-            let bytes = Array(try Data(contentsOf: rig.file(2)))
-            let planted = SetRemoval(
-                of: rig.ids[2],
-                name: Self.name,
-                policy: "planted",
-                reason: "",
-                tool: .init(name: "x", version: "1"),
-                manifest: bytes
-            )
+            let planted = try rig.removal(of: 2, policy: "planted")
             _ = try await rig.catalog.write(planted)
             try await rig.prune(2)
             #expect(try await rig.verdicts() == ["3 intact", "2 pruned", "1 intact", "0 beginning"])
@@ -297,18 +162,10 @@ import Testing
 
     @Test func theSignatureOfARecordIsTakenBackWithIt() async throws {
         try await withRig { rig in
-            let bytes = Array(try Data(contentsOf: rig.file(2)))
-            let removal = SetRemoval(
-                of: rig.ids[2],
-                name: Self.name,
-                policy: "",
-                reason: "",
-                tool: .init(name: "x", version: "1"),
-                manifest: bytes
-            )
+            let removal = try rig.removal(of: 2)
             let record = try await rig.catalog.write(removal, signedWith: rig.key)
             #expect(try await rig.store.list(under: try KeyFolder([SetRemoval.folderName])).count == 2)
-            await rig.catalog.takeBack(record, name: Self.name, id: rig.ids[2])
+            await rig.catalog.takeBack(record, name: ChainRig.name, id: rig.ids[2])
             #expect(try await rig.store.list(under: try KeyFolder([SetRemoval.folderName])).isEmpty)
         }
     }
@@ -327,7 +184,7 @@ import Testing
             try rig.removeByHand(2)
             // Signed by whoever has the key; but the next set names another one.
             let stray = BackupID(time: Timestamp(secondsSince1970: 1_800_000_000 + 2 * 3600 + 60), suffix: 2)
-            let folder = rig.folder.appendingPathComponent("\(Self.name)/\(stray)")
+            let folder = rig.folder.appendingPathComponent("\(ChainRig.name)/\(stray)")
             try FileManager.default.copyItem(at: rig.file(1).deletingLastPathComponent(), to: folder)
             let text = try String(contentsOf: folder.appendingPathComponent("manifest.json"), encoding: .utf8)
             try text.replacingOccurrences(of: rig.ids[1].text, with: stray.text)
@@ -349,7 +206,7 @@ import Testing
     @Test func aSignatureWithoutItsManifestIsSweptWithItsMembers() async throws {
         try await withRig { rig in
             try FileManager.default.removeItem(at: rig.file(3))
-            let swept = try await rig.catalog.removeLeftovers(of: Self.name, logger: PlanParts.logger)
+            let swept = try await rig.catalog.removeLeftovers(of: ChainRig.name, logger: PlanParts.logger)
             #expect(swept.removed == 2)
             #expect(!FileManager.default.fileExists(atPath: rig.file(3).deletingLastPathComponent().path))
         }
