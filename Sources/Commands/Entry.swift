@@ -39,7 +39,7 @@ struct RootCommand: ParsableCommand {
         subcommands: [
             BackupCommand.self, ListCommand.self, ShowCommand.self, StatusCommand.self, VerifyCommand.self,
             RestoreCommand.self, DrillCommand.self, CopyCommand.self, PruneCommand.self, PinCommand.self,
-            UnpinCommand.self, InspectCommand.self, CheckCommand.self,
+            UnpinCommand.self, SignCommand.self, InspectCommand.self, CheckCommand.self,
         ]
     )
 }

@@ -23,20 +23,25 @@ struct ChainRunTests {
         }
     }
 
-    /// Three signed sets of a small server.
+    private static func makeKeys(in folder: String) async throws {
+        try await run(
+            "/bin/sh",
+            [
+                "-c",
+                "mkdir -p '\(folder)' && cd '\(folder)' && openssl genpkey -algorithm ed25519 -out sign.pem "
+                    + "&& openssl pkey -in sign.pem -pubout -out verify.pem",
+            ]
+        )
+    }
+
+    /// Three sets of a small server, signed unless it is said otherwise.
     private static func withSets(
         in store: TestedStore,
+        signed: Bool = true,
         _ body: @Sendable (Rig) async throws -> Void
     ) async throws {
         try await withTemporaryFolder { folder in
-            try await run(
-                "/bin/sh",
-                [
-                    "-c",
-                    "cd '\(folder.path)' && openssl genpkey -algorithm ed25519 -out sign.pem "
-                        + "&& openssl pkey -in sign.pem -pubout -out verify.pem",
-                ]
-            )
+            try await makeKeys(in: folder.path)
             try await withRedis(.redis70) { redis in
                 for number in 1...3 {
                     _ = try await redis.command("SET", "key", "\(number)")
@@ -48,8 +53,7 @@ struct ChainRunTests {
                         store.url,
                         "--name",
                         "demo",
-                        "--sign-key",
-                        folder.path + "/sign.pem"
+                        environment: signed ? ["REDOUBT_SIGN_KEY": folder.path + "/sign.pem"] : [:]
                     )
                     try #require(backup.code == 0, "\(backup.errors)")
                 }
@@ -78,6 +82,46 @@ struct ChainRunTests {
                             + "-sigfile manifest-$(sha256sum manifest.json | cut -d ' ' -f 1)-*.sig",
                     ]
                 )
+            }
+        }
+    }
+
+    /// What was taken without a key is signed later, and anew with a second key; show tells whose the signatures are.
+    @Test func aHistoryIsSignedLaterAndWithASecondKey() async throws {
+        try await withTemporaryFolder { folder in
+            try await Self.withSets(in: TestedStore.folder(folder.appendingPathComponent("store")), signed: false) { rig in
+                let other = rig.folder.path + "/other"
+                try await Self.makeKeys(in: other)
+                @Sendable func sign(_ key: String, _ more: String...) async throws -> Redoubt.Outcome {
+                    let arguments = ["sign", "--all", "--from", rig.store.url, "--sign-key", key, "--output", "json"]
+                    return try await Redoubt.run(arguments + more)
+                }
+                @Sendable func show(_ more: String...) async throws -> Redoubt.Outcome {
+                    try await Redoubt.run(["show", "--from", rig.store.url] + more)
+                }
+                let bare = try await show()
+                #expect(bare.code == 0 && bare.output.contains("\nunsigned"), "\(bare.output)")
+                let refused = try await show("--public-key", rig.publicKey)
+                #expect(refused.code == 4 && refused.errors.contains("not signed"), "\(refused.errors)")
+
+                let first = try await sign(rig.signKey)
+                #expect(first.code == 0, "\(first.errors)")
+                let second = try await sign(other + "/sign.pem", "--public-key", rig.publicKey)
+                #expect(second.code == 0, "\(second.errors)")
+                let again = try await sign(rig.signKey)
+                #expect(again.code == 0 && !again.output.contains("\"signed\""), "\(again.output)")
+                for key in [rig.publicKey, other + "/verify.pem"] {
+                    let chain = try await Redoubt.run(
+                        ["verify", "--chain", "--from", rig.store.url, "--public-key", key]
+                    )
+                    #expect(chain.code == 0, "\(chain.output) \(chain.errors)")
+                }
+                let shown = try await show("--public-key", rig.publicKey)
+                #expect(shown.code == 0 && shown.output.contains(": checks out"), "\(shown.output)")
+                #expect(shown.output.components(separatedBy: "\nsigned    by ").count == 3)
+                let json = try await show("--output", "json")
+                #expect(json.output.components(separatedBy: "\"key\"").count >= 3, "\(json.output)")
+                try await rig.store.expectSound(after: shown, code: 0, good: rig.ids)
             }
         }
     }
