@@ -42,26 +42,6 @@ package struct ChainedSet: Sendable {
     package var link: Manifest.Link { Manifest.Link(to: id, manifest: bytes) }
 }
 
-/// The record of a set that prune removed.
-package struct ChainedRemoval: Sendable {
-    package let record: SetRemoval
-    package let key: ObjectKey
-    package let bytes: [UInt8]
-    package let signatures: [StoredSignature]
-
-    package init(record: SetRemoval, key: ObjectKey, bytes: [UInt8], signatures: [StoredSignature]) {
-        self.record = record
-        self.key = key
-        self.bytes = bytes
-        self.signatures = signatures
-    }
-
-    /// Those of the keys that signed it.
-    package func signers(among keys: [VerificationKey]) -> [VerificationKey] {
-        signatures.signers(of: bytes, among: keys)
-    }
-}
-
 /// From the newest set back to the oldest, along what each says of the one before. Pure.
 package struct ChainWalk {
     package enum Step {

@@ -48,11 +48,11 @@ package struct SetRemoval: Sendable, Hashable, Codable {
     package var link: Manifest.Link { Manifest.Link(id: backup, manifestSha256: manifestSha256) }
 
     package static let folderName = ".removed"
-    fileprivate static let suffix = ".json"
+    static let suffix = ".json"
     /// The largest record that is read, in bytes.
-    fileprivate static let sizeBytesMax = 64 << 10
+    static let sizeBytesMax = 64 << 10
 
-    fileprivate func key(_ mark: String = "") throws -> ObjectKey {
+    func key(_ mark: String = "") throws -> ObjectKey {
         try ObjectKey([Self.folderName, name, backup.text + mark + Self.suffix])
     }
 
@@ -118,50 +118,6 @@ extension Catalog {
                 + "what is there cannot be read",
             hint: "Look at what is in \(SetRemoval.folderName)/\(removal.name)/ and remove what is damaged."
         )
-    }
-
-    /// Every removal of a subject that is on record, in the order of its sets. One that cannot be read is left out: it
-    /// proves nothing.
-    /// - Throws: what the store answers to the listing.
-    package func removals(of name: String) async throws -> [SetRemoval] {
-        try await removalRecords(of: name).map(\.record)
-    }
-
-    /// The same, with what the store holds of each, and its signature.
-    package func removalRecords(of name: String) async throws -> [ChainedRemoval] {
-        let keys = try await store.list(under: KeyFolder([SetRemoval.folderName, name])).map(\.key)
-        let index = SignatureIndex(keys)
-        var found: [ChainedRemoval] = []
-        for key in keys where key.components.count == 3 && key.components[2].hasSuffix(SetRemoval.suffix) {
-            do {
-                let bytes = try await store.read(key, bytesMax: SetRemoval.sizeBytesMax).bytes
-                let removal = try SetRemoval(decoding: bytes)
-                guard removal.name == name, key.components[2].hasPrefix(removal.backup.text) else { continue }
-                let signatures = try await signatures(ofRemoval: bytes, under: key, among: index)
-                found.append(ChainedRemoval(record: removal, key: key, bytes: bytes, signatures: signatures))
-            } catch let failure as Failure
-                where [.corruptManifest, .unsupported, .noSuchObject].contains(failure.code)
-            {
-                continue
-            }
-        }
-        return found.sorted { ($0.record.backup, $0.record.removedAt) < ($1.record.backup, $1.record.removedAt) }
-    }
-
-    private func signatures(
-        ofRemoval record: [UInt8],
-        under key: ObjectKey,
-        among index: SignatureIndex? = nil
-    ) async throws -> [StoredSignature] {
-        let folder = Array(key.components.dropLast())
-        let index = if let index { index } else { try await signatures(in: KeyFolder(folder)) }
-        let stem = String(key.components[2].prefix(BackupID.textLength))
-        return try await signatures(of: record, stem: stem, in: folder, among: index)
-    }
-
-    /// Signs a record that is there.
-    package func sign(_ removal: ChainedRemoval, with signer: SigningKey) async throws {
-        try await write(signer.signature(ofRemoval: removal.bytes, under: removal.key))
     }
 
     /// Takes the record of a removal back that did not happen, as far as that can be, and its signatures.

@@ -9,9 +9,9 @@ import ObjectStorage
 ///     <name>/<id>/manifest-<sha256>-<fingerprint>.sig
 ///     .removed/<name>/<id>-<sha256>-<fingerprint>.sig
 ///
-/// The digest keeps two pods that conclude one set from writing the signature of each other's manifest, and a record from
-/// meeting the signature of another one; the fingerprint lets several keys sign the same. A name without one is read too:
-/// there the key is not told.
+/// The digest keeps two pods that conclude one set from writing the signature of each other's manifest, and a record
+/// from meeting the signature of another one; the fingerprint lets several keys sign the same. A name without one is
+/// read too: there the key is not told.
 struct SignatureName: Sendable, Hashable {
     static let manifestStem = "manifest"
     private static let suffix = ".sig"
@@ -73,6 +73,11 @@ package struct SignatureIndex: Sendable {
     func keys(of bytes: [UInt8], stem: String, in folder: [String]) -> [ObjectKey] {
         guard folders[folder] != nil else { return [] }
         return keys[Place(folder: folder, stem: stem, sha256: SHA256Digest.hex(of: bytes))] ?? []
+    }
+
+    /// Those of the manifest with these bytes.
+    package func keys(ofManifest bytes: [UInt8], name: String, id: BackupID) -> [ObjectKey] {
+        keys(of: bytes, stem: SignatureName.manifestStem, in: [name, id.text])
     }
 
     /// One of those in a folder, whatever it is of.

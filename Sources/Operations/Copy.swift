@@ -97,8 +97,13 @@ package struct Copy: Sendable {
                 // What dead runs left behind goes first, but for what this run can go on with.
                 let ids = Set(entries.map(\.id))
                 let swept = try await target.removeLeftovers(of: name, keepingMembersOf: ids, logger: logger)
+                let history =
+                    encryption.isAsked
+                    ? nil : try await CopiedHistory(of: name, from: source, to: target, logger: logger)
                 for entry in entries {
-                    let copied = try await copy(entry, under: held) { words in lastWords.withLock { $0 = words } }
+                    let copied = try await copy(entry, beside: history, under: held) { words in
+                        lastWords.withLock { $0 = words }
+                    }
                     done.withLock { $0.append(copied) }
                     if copied.failure?.code.stopsTheCopy == true { break }
                 }
@@ -124,6 +129,7 @@ package struct Copy: Sendable {
     /// - Throws: only when the run is cancelled.
     private func copy(
         _ entry: Catalog.Entry,
+        beside history: CopiedHistory?,
         under lease: HeldLease,
         interrupted: (Failure) -> Void
     ) async throws -> CopiedSet {
@@ -132,12 +138,13 @@ package struct Copy: Sendable {
             // The manifest as the source holds it: what is written at the end is these bytes.
             let set = try await StoredSet(entry, in: source)
             if try await target.holds(set, as: encryption) {
+                try await history?.bringSignatures(of: set)
                 logger.info("\(set.title) is there already")
                 return CopiedSet(entry, .present)
             }
             // Member by member, each proven before it becomes visible; then the manifest makes the set exist.
             logger.info("copy \(set.title) to \(target.store.location)")
-            let amount = try await SetCopy(set, self, under: lease).run()
+            let amount = try await SetCopy(set, self, beside: history, under: lease).run()
             logger.info("\(set.title): \(ReadableAmount.bytes(amount.sentBytes)) sent, proven")
             let seconds = (ContinuousClock.now - begun) / .seconds(1)
             return CopiedSet(entry, .copied(amount), seconds: seconds)

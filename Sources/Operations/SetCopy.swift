@@ -14,6 +14,8 @@ import Synchronization
 struct SetCopy: Sendable {
     let original: StoredSet
     let copy: Copy
+    /// What is beside the set; absent where the copy has other manifests.
+    private let history: CopiedHistory?
     private let lease: HeldLease
     private let writer: SetWriter
 
@@ -21,9 +23,10 @@ struct SetCopy: Sendable {
     var source: Catalog { copy.source }
     var target: Catalog { copy.target }
 
-    init(_ set: StoredSet, _ copy: Copy, under lease: HeldLease) {
+    init(_ set: StoredSet, _ copy: Copy, beside history: CopiedHistory?, under lease: HeldLease) {
         original = set
         self.copy = copy
+        self.history = history
         self.lease = lease
         writer = SetWriter(
             name: set.manifest.name,
@@ -58,23 +61,7 @@ struct SetCopy: Sendable {
                     amount.sentBytes += stored.bytes
                 }
             }
-            let signed = try await source.signatures(name: manifest.name, id: manifest.id, manifest: original.bytes)
-            var bytes: [UInt8]?
-            var signatures: [StoredSignature] = []
-            if copy.encryption.isAsked {
-                if !signed.isEmpty, copy.signingKey == nil {
-                    copy.logger.warning("\(original.title) is signed, and its copy is not (--sign-key signs it anew)")
-                }
-                // Other objects, another manifest: it stands in the history of its own store.
-                manifest.previous = try await target.newestLink(
-                    of: manifest.name,
-                    before: manifest.id,
-                    logger: copy.logger
-                )
-            } else {
-                bytes = original.bytes
-                signatures = signed
-            }
+            let (bytes, signatures) = try await prepare(&manifest)
             guard try await writer.conclude(manifest, as: bytes, signatures: signatures, under: [lease]) else {
                 // The answer to an earlier attempt was lost, or somebody else wrote one.
                 guard try await target.holds(original, as: copy.encryption) else {
@@ -87,6 +74,22 @@ struct SetCopy: Sendable {
         }
         await target.removeUnnamed(by: manifest, logger: copy.logger)
         return amount
+    }
+
+    /// What is written at the end: the manifest of the source with its signatures, after what it leads to; or where the
+    /// objects are others, another one, in the history of its own store.
+    /// - Returns: nothing, and no signatures, where the manifest is encoded anew.
+    private func prepare(_ manifest: inout Manifest) async throws -> ([UInt8]?, [StoredSignature]) {
+        if let history {
+            try await history.bringRemovals(before: original)
+            return (original.bytes, try await history.signatures(of: original))
+        }
+        let signed = try await source.signatures(name: manifest.name, id: manifest.id, manifest: original.bytes)
+        if !signed.isEmpty, copy.signingKey == nil {
+            copy.logger.warning("\(original.title) is signed, and its copy is not (--sign-key signs it anew)")
+        }
+        manifest.previous = try await target.newestLink(of: manifest.name, before: manifest.id, logger: copy.logger)
+        return (nil, [])
     }
 
     /// Makes a member visible that is encrypted for others than in the source.

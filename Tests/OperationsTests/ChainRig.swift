@@ -23,27 +23,15 @@ struct ChainRig: Sendable {
 
     var catalog: Catalog { Catalog(store: store) }
 
-    mutating func add(signed: Bool = true, linked: Bool = true) async throws {
+    /// - Parameter isReal: whether its snapshot can be proven; otherwise it is five bytes.
+    mutating func add(signed: Bool = true, linked: Bool = true, isReal: Bool = false) async throws {
         let id = BackupID(time: Timestamp(secondsSince1970: 1_800_000_000 + Int64(ids.count) * 3600), suffix: 1)
-        var member = Manifest.Member(member: "redis-0")
-        member.rdb = .init(
-            version: 10,
-            bytes: 5,
-            sha256: String(repeating: "0a", count: 32),
-            crc64: "00000000000000ff",
-            createdAt: nil,
-            keys: ["0": UInt64(ids.count)],
-            expires: 0,
-            types: [:],
-            usedMemory: nil,
-            modules: [],
-            functions: 0
-        )
-        let key = "\(Self.name)/\(id)/redis-0.rdb"
+        var (member, bytes) = (Self.member(keys: ids.count), [UInt8](1...5))
+        if isReal { (member, bytes) = try await PruneRig.members(UInt8(ids.count), ["redis-0"])[0] }
         member.stored = .init(
-            key: key,
-            bytes: 5,
-            sha256: SHA256Digest.hex(of: [1, 2, 3, 4, 5]),
+            key: "\(Self.name)/\(id)/redis-0.rdb",
+            bytes: Int64(bytes.count),
+            sha256: SHA256Digest.hex(of: bytes),
             compression: "none"
         )
         let previous = linked ? try await catalog.newestLink(of: Self.name, logger: PlanParts.logger) : nil
@@ -68,10 +56,28 @@ struct ChainRig: Sendable {
             member: "redis-0",
             suffix: ".rdb",
             estimatedBytes: nil,
-            from: ByteStream([[1, 2, 3, 4, 5]])
+            from: ByteStream([bytes])
         )
         try await writer.commit(manifest, staged: [staged], under: [])
         ids.append(id)
+    }
+
+    private static func member(keys: Int) -> Manifest.Member {
+        var member = Manifest.Member(member: "redis-0")
+        member.rdb = .init(
+            version: 10,
+            bytes: 5,
+            sha256: String(repeating: "0a", count: 32),
+            crc64: "00000000000000ff",
+            createdAt: nil,
+            keys: ["0": UInt64(keys)],
+            expires: 0,
+            types: [:],
+            usedMemory: nil,
+            modules: [],
+            functions: 0
+        )
+        return member
     }
 
     func file(_ index: Int, _ name: String = "manifest.json") -> URL {

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteStreams
+import Failures
+import ObjectStorage
+
+/// The record of a set that prune removed, as a store holds it.
+package struct ChainedRemoval: Sendable {
+    package let record: SetRemoval
+    package let key: ObjectKey
+    package let bytes: [UInt8]
+    package let signatures: [StoredSignature]
+
+    /// Those of the keys that signed it.
+    package func signers(among keys: [VerificationKey]) -> [VerificationKey] {
+        signatures.signers(of: bytes, among: keys)
+    }
+}
+
+/// The records of removals that a listing shows; nothing of them was read.
+package struct RemovalIndex: Sendable {
+    fileprivate let name: String
+    fileprivate let keys: [BackupID: [ObjectKey]]
+    fileprivate let signatures: SignatureIndex
+
+    fileprivate init(name: String, _ listed: [ObjectKey]) {
+        self.name = name
+        let records = listed.filter { $0.components.count == 3 && $0.components[2].hasSuffix(SetRemoval.suffix) }
+        keys = Dictionary(grouping: records) { BackupID(String($0.components[2].prefix(BackupID.textLength))) }
+            .reduce(into: [:]) { keys, entry in if let id = entry.key { keys[id] = entry.value } }
+        signatures = SignatureIndex(listed)
+    }
+}
+
+extension Catalog {
+    /// How many records are read at once.
+    private static let removalsReadAtOnce = 8
+
+    /// What is on record of a subject; one listing.
+    /// - Throws: what the store answers to the listing.
+    package func removalIndex(of name: String) async throws -> RemovalIndex {
+        let keys = try await store.list(under: KeyFolder([SetRemoval.folderName, name])).map(\.key)
+        return RemovalIndex(name: name, keys)
+    }
+
+    /// The record of the removal of that very set; one that is signed, where there are several. `nil` where there is
+    /// none that can be read.
+    package func removal(of link: Manifest.Link, among index: RemovalIndex) async throws -> ChainedRemoval? {
+        var found: ChainedRemoval?
+        for key in index.keys[link.id] ?? [] {
+            guard let removal = try await removal(at: key, index), removal.record.link == link else { continue }
+            if found == nil || !removal.signatures.isEmpty { found = removal }
+        }
+        return found
+    }
+
+    /// Every removal of a subject that is on record, in the order of its sets. One that cannot be read is left out: it
+    /// proves nothing.
+    /// - Throws: what the store answers to the listing.
+    package func removals(of name: String) async throws -> [SetRemoval] {
+        try await removalRecords(of: name).map(\.record)
+    }
+
+    /// The same, with what the store holds of each, and its signatures.
+    package func removalRecords(of name: String) async throws -> [ChainedRemoval] {
+        let index = try await removalIndex(of: name)
+        var waiting = index.keys.values.joined().makeIterator()
+        let found = try await withThrowingTaskGroup(of: ChainedRemoval?.self) { group in
+            var found: [ChainedRemoval] = []
+            func startNext() {
+                guard let key = waiting.next() else { return }
+                group.addTask { try await removal(at: key, index) }
+            }
+            for _ in 0..<Self.removalsReadAtOnce { startNext() }
+            while let removal = try await group.next() {
+                if let removal { found.append(removal) }
+                startNext()
+            }
+            return found
+        }
+        return found.sorted { ($0.record.backup, $0.record.removedAt) < ($1.record.backup, $1.record.removedAt) }
+    }
+
+    /// `nil` where it is none.
+    private func removal(at key: ObjectKey, _ index: RemovalIndex) async throws -> ChainedRemoval? {
+        do {
+            let bytes = try await store.read(key, bytesMax: SetRemoval.sizeBytesMax).bytes
+            let record = try SetRemoval(decoding: bytes)
+            guard record.name == index.name, key.components[2].hasPrefix(record.backup.text) else { return nil }
+            let signatures = try await signatures(ofRemoval: bytes, under: key, among: index.signatures)
+            return ChainedRemoval(record: record, key: key, bytes: bytes, signatures: signatures)
+        } catch let failure as Failure where [.corruptManifest, .unsupported, .noSuchObject].contains(failure.code) {
+            return nil
+        }
+    }
+
+    func signatures(
+        ofRemoval record: [UInt8],
+        under key: ObjectKey,
+        among index: SignatureIndex? = nil
+    ) async throws -> [StoredSignature] {
+        let folder = Array(key.components.dropLast())
+        let index = if let index { index } else { try await signatures(in: KeyFolder(folder)) }
+        let stem = String(key.components[2].prefix(BackupID.textLength))
+        return try await signatures(of: record, stem: stem, in: folder, among: index)
+    }
+
+    /// Signs a record that is there.
+    package func sign(_ removal: ChainedRemoval, with signer: SigningKey) async throws {
+        try await write(signer.signature(ofRemoval: removal.bytes, under: removal.key))
+    }
+
+    /// Keeps the record of another store, byte for byte, beside what is there.
+    package func keep(_ removal: ChainedRemoval) async throws {
+        for signature in removal.signatures { try await write(signature) }
+        for key in [removal.key, try removal.record.key("-" + SHA256Digest.hex(of: removal.bytes).prefix(16))] {
+            do {
+                try await store.create(key, removal.bytes)
+                return
+            } catch let failure as Failure where failure.code == .alreadyExists {
+                // Another record of a set of that id; or the same, of an earlier try.
+                if try await store.read(key, bytesMax: SetRemoval.sizeBytesMax).bytes == removal.bytes { return }
+            }
+        }
+    }
+}
