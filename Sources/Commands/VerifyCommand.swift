@@ -13,7 +13,7 @@ struct VerifyCommand: MonitoredCommand {
         discussion: """
             With --from, BACKUP is latest, an id, or NAME/ID. Without it, BACKUP is a file: an RDB, or one that is \
             compressed (.zst, .gz) or encrypted (.age). With --all, every backup has its turn, over as many runs as it \
-            takes. With --chain, the history of a subject is held against itself. Exit code 4 when anything is not \
+            takes. With --chain, the history of a subject is held against itself; with --all too, both. Exit code 4 when anything is not \
             what it should be, 12 when what is encrypted cannot be opened: then the objects alone are proven, by their \
             SHA-256.
             """
@@ -54,8 +54,8 @@ struct VerifyCommand: MonitoredCommand {
         if round.all, from == nil || backup != nil {
             throw ValidationError("--all takes a store, --from URL, and no BACKUP")
         }
-        if chain.chain, from == nil || backup != nil || round.all {
-            throw ValidationError("--chain takes a store, --from URL, and neither BACKUP nor --all")
+        if chain.chain, from == nil || backup != nil {
+            throw ValidationError("--chain takes a store, --from URL, and no BACKUP")
         }
         if from == nil && storedOnly { throw ValidationError("--stored-only goes with --from: a file has no manifest") }
         if storedOnly, round.all || chain.chain { throw ValidationError("--stored-only goes with one BACKUP") }
@@ -64,8 +64,8 @@ struct VerifyCommand: MonitoredCommand {
     func execute() async throws -> ExitCode {
         let session = outputs.session()
         // Not a proof of what is in the backups, and nobody who watches may take it for one.
-        if chain.chain || storedOnly { RunFacts.note { $0.hasNoMetrics = true } }
-        if let from, chain.chain { return try await verifyChain(in: from, session) }
+        if storedOnly || (chain.chain && !round.all) { RunFacts.note { $0.hasNoMetrics = true } }
+        if let from, chain.chain, !round.all { return try await verifyChain(in: from, session) }
         let keyring = try await identity.keyring(session)
         if let from {
             return try await round.all
@@ -88,29 +88,36 @@ struct VerifyCommand: MonitoredCommand {
         request.secondsMax = round.maxTime.map { Double($0.seconds) }
         request.keepsRecord = !noRecord
         return try await store.withStore(at: from, session) { [request] store in
+            let catalog = Catalog(store: store, keyring: keyring)
+            let history = chain.chain ? try await lookAtChain(in: catalog) : nil
             let verify = VerifyRound(
                 request,
-                from: Catalog(store: store, keyring: keyring),
+                from: catalog,
                 meter: session.meter,
                 logger: session.logger
             )
             let outcome = try await session.progress.show { try await verify.run() }
             RunFacts.note { $0.verified(outcome) }
-            let report = VerifyRoundReport(outcome, at: store.location)
+            let report = VerifyRoundReport(outcome, at: store.location, history: history?.report)
             try session.result(report.text, report, verdict: report.verdict)
+            // A history that is broken must not hide behind a backup that could not be read.
+            if let history { _ = try chain.conclude(history.outcome, of: history.report.name, in: store.location) }
             return try report.ending()
         }
     }
 
     private func verifyChain(in from: String, _ session: Session) async throws -> ExitCode {
         try await store.withStore(at: from, session) { store in
-            let catalog = Catalog(store: store)
-            let name = try await catalog.onlySubject(named: name)
-            let outcome = try await VerifyChain(catalog, name: name, trusting: try chain.trust(in: name)).run()
-            let report = ChainReport(outcome, of: name, in: store.location)
+            let (outcome, report) = try await lookAtChain(in: Catalog(store: store))
             try session.result(report.text, report, verdict: report.verdict)
-            return try chain.conclude(outcome, of: name, in: store.location)
+            return try chain.conclude(outcome, of: report.name, in: store.location)
         }
+    }
+
+    private func lookAtChain(in catalog: Catalog) async throws -> (outcome: VerifyChain.Outcome, report: ChainReport) {
+        let name = try await catalog.onlySubject(named: name)
+        let outcome = try await VerifyChain(catalog, name: name, trusting: try chain.trust(in: name)).run()
+        return (outcome, ChainReport(outcome, of: name, in: catalog.store.location))
     }
 
     private func verify(in from: String, by keyring: AgeKeyring, _ session: Session) async throws -> ExitCode {

@@ -48,14 +48,17 @@ struct VerifyRoundReport: Encodable {
     /// How many runs like this one a whole round takes.
     let runsOfARound: Int?
     let secondsOfARound: Double?
+    /// The history, where it was looked at too.
+    let chain: ChainReport?
     private let outcome: VerifyRoundOutcome
 
     private enum CodingKeys: String, CodingKey {
         case store, sets, differentBefore, verifiedBytes, totalSets, totalBytes, seconds, stoppedBy, next, runsOfARound
-        case secondsOfARound
+        case secondsOfARound, chain
     }
 
-    init(_ outcome: VerifyRoundOutcome, at store: String) {
+    init(_ outcome: VerifyRoundOutcome, at store: String, history chain: ChainReport? = nil) {
+        self.chain = chain
         self.outcome = outcome
         self.store = store
         sets = outcome.examined.map(Set.init)
@@ -83,7 +86,7 @@ struct VerifyRoundReport: Encodable {
                 "\(set.members.count)", Quantity.bytes(set.storedBytes), Quantity.seconds(set.seconds),
             ])
         }
-        var lines = [table.text, ""]
+        var lines = (chain.map { [$0.text, ""] } ?? []) + [table.text, ""]
         for set in sets {
             guard let error = set.error else { continue }
             lines.append("FAILED    \(set.name)/\(set.id): \(error.message) [\(error.code)]")
@@ -114,7 +117,7 @@ struct VerifyRoundReport: Encodable {
         if count(.different) > 0 { parts.append("\(count(.different)) corrupt") }
         if count(.failed) > 0 { parts.append("\(count(.failed)) could not be read") }
         if !differentBefore.isEmpty { parts.append("\(differentBefore.count) found corrupt before") }
-        return parts.joined(separator: ", ") + ", in \(store)"
+        return parts.joined(separator: ", ") + ", in \(store)" + (chain.map { "; the history of \($0.verdict)" } ?? "")
     }
 
     /// How the command ends.

@@ -81,7 +81,8 @@ struct JobsTests {
             "all together", "app", "backup", "components/azure", "components/dns", "components/encryption",
             "components/gke",
             "components/irsa", "components/pod-identity", "components/s3", "components/second-store",
-            "components/spool", "components/tls", "components/volume-source", "copy", "drill", "indexed",
+            "components/signing", "components/spool", "components/tls", "components/volume-source", "copy", "drill",
+            "indexed",
             "monitoring", "monitoring/operator", "prune", "redis", "restore", "restore-cluster", "restore-running",
             "restore-set", "store", "verify",
         ]
@@ -104,6 +105,7 @@ struct JobsTests {
         }
         #expect(folders["components/volume-source"]?.args.count == 3)
         Self.expectTheKeys(in: folders["components/encryption"])
+        Self.expectTheSignatures(in: folders["components/signing"])
     }
 
     /// Who writes has the public half alone, and whoever reads has the identity.
@@ -117,9 +119,23 @@ struct JobsTests {
         }
     }
 
+    /// Who writes signs, and who verifies has the public half alone.
+    private static func expectTheSignatures(in folder: Folder?) {
+        let args = folder?.args ?? []
+        #expect(Set(args.map(\.first)) == ["backup", "prune", "verify"] && args.count == 4)
+        for words in args {
+            let isVerify = words.first == "verify"
+            #expect(words.contains("--sign-key=/sign-key/sign.pem") == !isVerify, "\(words)")
+            #expect(words.contains("--public-key=/verify-key/verify.pem") == isVerify, "\(words)")
+            #expect(words.contains("--chain") == isVerify, "\(words)")
+        }
+    }
+
     /// Each purpose has its own rights, and those that need none have none.
     private static func expectTheRights(of folders: [String: Folder]) {
-        for name in ["backup", "indexed", "components/tls", "components/spool", "components/second-store"] {
+        for name in [
+            "backup", "indexed", "components/tls", "components/spool", "components/second-store", "components/signing",
+        ] {
             #expect(folders[name]?.rights == usedByBackup, "\(name)")
         }
         #expect(folders["restore-set"]?.rights == usedByRestoreSet)

@@ -89,7 +89,8 @@ struct ChainRunTests {
     /// What was taken without a key is signed later, and anew with a second key; show tells whose the signatures are.
     @Test func aHistoryIsSignedLaterAndWithASecondKey() async throws {
         try await withTemporaryFolder { folder in
-            try await Self.withSets(in: TestedStore.folder(folder.appendingPathComponent("store")), signed: false) { rig in
+            let store = TestedStore.folder(folder.appendingPathComponent("store"))
+            try await Self.withSets(in: store, signed: false) { rig in
                 let other = rig.folder.path + "/other"
                 try await Self.makeKeys(in: other)
                 @Sendable func sign(_ key: String, _ more: String...) async throws -> Redoubt.Outcome {
@@ -221,6 +222,26 @@ struct ChainRunTests {
                 let pruned = try await rig.verify("--anchor", rig.anchor)
                 #expect(pruned.code == 0 && pruned.output.contains("whole (1 sets, 2 pruned)"), "\(pruned.output)")
                 try await rig.store.expectSound(after: pruned, code: 0, good: [rig.ids[2]])
+            }
+        }
+    }
+
+    /// One run looks at the history and reads the backups: what is wrong with either ends it, and keeps nothing of the
+    /// other from being said.
+    @Test func theHistoryAndTheBackupsInOneRun() async throws {
+        try await withTemporaryFolder { folder in
+            let place = folder.appendingPathComponent("store")
+            try await Self.withSets(in: TestedStore.folder(place)) { rig in
+                let both = try await rig.verify("--all", "--anchor", rig.anchor)
+                #expect(both.code == 0 && both.output.contains("whole (3 sets, 0 pruned)"), "\(both.errors)")
+                #expect(both.output.contains("3 of 3 backups proven"), "\(both.output)")
+                #expect(FileManager.default.fileExists(atPath: rig.anchor))
+
+                try FileManager.default.removeItem(at: place.appendingPathComponent("demo/\(rig.ids[1])"))
+                let broken = try await rig.verify("--all", "--output", "json")
+                #expect(broken.code == 4 && broken.output.contains("\"removed\""), "\(broken.output)")
+                #expect(broken.output.contains("\"proven\""), "\(broken.output)")
+                try await rig.store.expectSound(after: broken, code: 4, good: [rig.ids[0], rig.ids[2]])
             }
         }
     }

@@ -44,13 +44,14 @@ COMPONENTS = {
     "encryption": [
         "redis", "backup", "indexed", "verify", "drill", "restore", "restore-running", "restore-set",
     ],
+    "signing": ["store", "backup", "indexed", "prune", "verify"],
 }
 COMPONENTS["azure"] = COMPONENTS["s3"]
 COMPONENTS["irsa"] = COMPONENTS["pod-identity"] = [each for each in COMPONENTS["s3"] if each != "app"]
 # What a component needs below it.
 BELOW = {"irsa": ["s3"], "pod-identity": ["s3"]}
 TOGETHER = [["dns", "tls", "s3"], ["encryption", "s3", "spool"], ["volume-source", "s3"], ["second-store", "spool"], ["s3", "spool"],
-            ["dns", "tls", "gke"]]
+            ["dns", "tls", "gke"], ["signing", "s3", "spool"]]
 
 # What the webhook of Workload Identity looks for on a ServiceAccount and on a pod.
 IDENTITY, USES_IDENTITY = "azure.workload.identity/client-id", "azure.workload.identity/use"
