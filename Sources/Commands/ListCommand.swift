@@ -9,7 +9,7 @@ struct ListCommand: RunnableCommand {
         commandName: "list",
         abstract: "Show the backups of a store, newest last.",
         discussion: """
-            Only complete backups are shown. One whose manifest cannot be read is reported, with exit code 4. With \
+            Only complete backups are shown; keys and raw bytes count replicas of one shard once. One whose manifest cannot be read is reported, with exit code 4. With \
             --incomplete: what belongs to no backup, because the run that wrote it has not ended, or died.
             """
     )
@@ -88,91 +88,5 @@ private struct IncompleteListing: Encodable {
         if let notLookedFor { lines.append("unknown   \(notLookedFor.message) [\(notLookedFor.code)]") }
         if incomplete.isEmpty { return (lines + ["nothing incomplete"]).joined(separator: "\n") }
         return (lines + [RemnantReport.table(incomplete, last: "LEASE") { $0.lease ?? "free" }]).joined(separator: "\n")
-    }
-}
-
-/// The listing as programs read it.
-private struct Listing: Encodable {
-    var backups: [Backup] = []
-    var damaged: [Damaged] = []
-
-    struct Backup: Encodable {
-        let name: String
-        let id: String
-        let startedAt: Timestamp
-        let finishedAt: Timestamp
-        let status: String
-        let members: Int
-        let failedMembers: Int
-        let keys: UInt64
-        let rawBytes: Int64
-        let storedBytes: Int64
-        let encrypted: Bool
-        /// Absent where nobody needs a key.
-        let recipients: [String]?
-        let tags: [String]
-        /// Absent where the store did not say.
-        let pinned: Bool?
-    }
-
-    struct Damaged: Encodable {
-        let name: String
-        let id: String
-        let code: String
-        let message: String
-    }
-
-    /// - Parameter pins: the sets that are pinned, by subject.
-    init(_ entries: [Catalog.Entry], pins: [String: Set<BackupID>]?) {
-        for entry in entries.sorted(by: { ($0.id, $0.name) < ($1.id, $1.name) }) {
-            switch entry {
-            case .complete(let manifest):
-                let isPinned = pins.map { $0[manifest.name]?.contains(manifest.id) == true }
-                backups.append(Backup(manifest, isPinned: isPinned))
-            case .damaged(let name, let id, let failure):
-                damaged.append(
-                    Damaged(name: name, id: id.text, code: failure.code.rawValue, message: failure.description)
-                )
-            }
-        }
-    }
-
-    var text: String {
-        guard !backups.isEmpty else {
-            return damaged.isEmpty
-                ? "no backups" : "no backup that can be read, \(damaged.count) with a damaged manifest"
-        }
-        var table = TextTable([
-            ("NAME", .left), ("ID", .left), ("STATUS", .left), ("MEMBERS", .right), ("KEYS", .right), ("RAW", .right),
-            ("STORED", .right),
-        ])
-        for backup in backups {
-            table.append([
-                backup.name, backup.id, backup.status + (backup.pinned == true ? ", pinned" : ""),
-                "\(backup.members - backup.failedMembers)/\(backup.members)",
-                Quantity.count(backup.keys), Quantity.bytes(backup.rawBytes), Quantity.bytes(backup.storedBytes),
-            ])
-        }
-        return table.text
-    }
-}
-
-extension Listing.Backup {
-    init(_ manifest: Manifest, isPinned: Bool?) {
-        name = manifest.name
-        id = manifest.id.text
-        startedAt = manifest.startedAt
-        finishedAt = manifest.finishedAt
-        status = manifest.isPartial ? "partial" : "complete"
-        members = manifest.members.count
-        failedMembers = manifest.members.count - manifest.storedMembers.count
-        keys = manifest.members.reduce(0) { $0 &+ ($1.rdb?.keyCount ?? 0) }
-        rawBytes = manifest.rawBytes
-        storedBytes = manifest.storedBytes
-        let encryption = SetEncryption(manifest)
-        encrypted = encryption.isWhole
-        recipients = encryption.recipients.isEmpty ? nil : encryption.recipients
-        tags = manifest.tags ?? []
-        pinned = isPinned
     }
 }

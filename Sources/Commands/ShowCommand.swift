@@ -3,6 +3,7 @@
 import ArgumentParser
 import Catalog
 import Failures
+import Operations
 
 struct ShowCommand: RunnableCommand {
     static let configuration = CommandConfiguration(
@@ -98,11 +99,14 @@ struct ManifestText {
     }
 
     var text: String {
+        // Replicas of one shard are one dataset.
+        let extent = DatasetExtent(of: manifest)
         var lines = [
             "backup    \(manifest.name)/\(manifest.id)\(manifest.isPartial ? "  (partial)" : "")",
             "taken     \(manifest.startedAt) to \(manifest.finishedAt)",
             "by        \(manifest.tool.name) \(manifest.tool.version)",
-            "size      \(Quantity.bytes(manifest.rawBytes)), stored \(Quantity.bytes(manifest.storedBytes))",
+            "holds     \(Quantity.count(extent.keys)) keys, \(Quantity.bytes(extent.rawBytes)); "
+                + "stored \(Quantity.bytes(manifest.storedBytes))",
         ]
         let encryption = SetEncryption(manifest)
         lines.append("encrypted \(encryption.text)")

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Catalog
+import Failures
+import Operations
+
+/// The listing as programs read it.
+package struct Listing: Encodable {
+    package private(set) var backups: [Backup] = []
+    package private(set) var damaged: [Damaged] = []
+
+    package struct Backup: Encodable {
+        let name: String
+        let id: String
+        let startedAt: Timestamp
+        let finishedAt: Timestamp
+        let status: String
+        let members: Int
+        let failedMembers: Int
+        /// Each shard counted once, as `status` counts.
+        package let keys: UInt64
+        package let rawBytes: Int64
+        /// Of all members.
+        package let storedBytes: Int64
+        let encrypted: Bool
+        /// Absent where nobody needs a key.
+        let recipients: [String]?
+        let tags: [String]
+        /// Absent where the store did not say.
+        let pinned: Bool?
+    }
+
+    package struct Damaged: Encodable {
+        let name: String
+        let id: String
+        let code: String
+        let message: String
+    }
+
+    /// - Parameter pins: the sets that are pinned, by subject.
+    package init(_ entries: [Catalog.Entry], pins: [String: Set<BackupID>]?) {
+        for entry in entries.sorted(by: { ($0.id, $0.name) < ($1.id, $1.name) }) {
+            switch entry {
+            case .complete(let manifest):
+                let isPinned = pins.map { $0[manifest.name]?.contains(manifest.id) == true }
+                backups.append(Backup(manifest, isPinned: isPinned))
+            case .damaged(let name, let id, let failure):
+                damaged.append(
+                    Damaged(name: name, id: id.text, code: failure.code.rawValue, message: failure.description)
+                )
+            }
+        }
+    }
+
+    package var text: String {
+        guard !backups.isEmpty else {
+            return damaged.isEmpty
+                ? "no backups" : "no backup that can be read, \(damaged.count) with a damaged manifest"
+        }
+        var table = TextTable([
+            ("NAME", .left), ("ID", .left), ("STATUS", .left), ("MEMBERS", .right), ("KEYS", .right), ("RAW", .right),
+            ("STORED", .right),
+        ])
+        for backup in backups {
+            table.append([
+                backup.name, backup.id, backup.status + (backup.pinned == true ? ", pinned" : ""),
+                "\(backup.members - backup.failedMembers)/\(backup.members)",
+                Quantity.count(backup.keys), Quantity.bytes(backup.rawBytes), Quantity.bytes(backup.storedBytes),
+            ])
+        }
+        return table.text
+    }
+}
+
+extension Listing.Backup {
+    fileprivate init(_ manifest: Manifest, isPinned: Bool?) {
+        name = manifest.name
+        id = manifest.id.text
+        startedAt = manifest.startedAt
+        finishedAt = manifest.finishedAt
+        status = manifest.isPartial ? "partial" : "complete"
+        members = manifest.members.count
+        failedMembers = manifest.members.count - manifest.storedMembers.count
+        let extent = DatasetExtent(of: manifest)
+        keys = extent.keys
+        rawBytes = extent.rawBytes
+        storedBytes = manifest.storedBytes
+        let encryption = SetEncryption(manifest)
+        encrypted = encryption.isWhole
+        recipients = encryption.recipients.isEmpty ? nil : encryption.recipients
+        tags = manifest.tags ?? []
+        pinned = isPinned
+    }
+}
