@@ -4,13 +4,13 @@ import Failures
 import ObjectStorage
 
 extension Catalog {
-    /// How many records of a set are kept, besides those that say that it is different.
+    /// How many records of a set are kept, besides the newest of each depth and those that say that it is different.
     private static let proofsKept = 3
     /// How many are removed at a time at the most: where nothing can be removed they pile up.
     private static let proofsRemovedMax = 16
 
-    /// Writes what a verify found, beside the sets, and thins out older records of that set: the newest three stay, and
-    /// all that say that it is different.
+    /// Writes what a verify found, beside the sets, and thins out older records of that set: the newest three
+    /// stay, the newest proof of each depth, and all that say that it is different.
     /// - Throws: what the store answers; `.permissionDenied` or `.inputOutput` where it may only be read. That an older
     ///   record could not be removed is no failure.
     @discardableResult
@@ -23,10 +23,10 @@ extension Catalog {
 
     /// The right to remove belongs to another identity in many buckets, so nothing depends on it.
     private func thinProofs(of name: String, set: BackupID) async {
-        guard let folder = try? KeyFolder([ProofRecord.folderName, name, set.text]),
-            let notes = try? await store.list(under: folder).map(\.key).compactMap(ProofNote.init)
-        else { return }
-        let spare = notes.sorted { $0.id > $1.id }.dropFirst(Self.proofsKept).filter { $0.verdict != .different }
+        guard let notes = try? await proofNotes(of: name, set: set) else { return }
+        let newest = notes.sorted { $0.id > $1.id }
+        let proofs = [ProofRecord.Verdict.proven, .stored].compactMap { depth in newest.first { $0.verdict == depth } }
+        let spare = newest.dropFirst(Self.proofsKept).filter { $0.verdict != .different && !proofs.contains($0) }
         for note in spare.prefix(Self.proofsRemovedMax) {
             guard let key = try? note.key else { return }
             do { try await store.remove(key) } catch { return }
@@ -34,10 +34,13 @@ extension Catalog {
     }
 
     /// What the keys of all records of a subject, or of all subjects, tell: one listing, and nothing is read.
-    /// - Parameter name: the subject; `nil` for all.
+    /// - Parameters:
+    ///   - name: the subject; `nil` for all.
+    ///   - set: one of its sets; `nil` for all.
     /// - Throws: what the store answers to the listing.
-    package func proofNotes(of name: String?) async throws -> [ProofNote] {
-        let folder = try KeyFolder([ProofRecord.folderName] + (name.map { [$0] } ?? []))
+    package func proofNotes(of name: String?, set: BackupID? = nil) async throws -> [ProofNote] {
+        let path = (name.map { [$0] } ?? []) + (name != nil ? set.map { [$0.text] } ?? [] : [])
+        let folder = try KeyFolder([ProofRecord.folderName] + path)
         return try await store.list(under: folder).map(\.key).compactMap(ProofNote.init)
     }
 
@@ -53,8 +56,7 @@ extension Catalog {
     /// - Parameter limit: how many are read at the most.
     /// - Throws: what the store answers to the listing.
     package func proofs(of name: String, set: BackupID? = nil, limit: Int) async throws -> [ProofRecord] {
-        let folder = try KeyFolder([ProofRecord.folderName, name] + (set.map { [$0.text] } ?? []))
-        let notes = try await store.list(under: folder).map(\.key).compactMap(ProofNote.init)
+        let notes = try await proofNotes(of: name, set: set)
         var records: [ProofRecord] = []
         for note in notes.sorted(by: { $0.id < $1.id }).suffix(limit) {
             do {

@@ -13,6 +13,8 @@ package struct ProofRecord: Sendable, Hashable, Codable {
     package enum Verdict: String, Sendable, Hashable, Codable, CaseIterable {
         /// Every byte is what the manifest says.
         case proven
+        /// The stored bytes are those that were stored; what is in them was not read.
+        case stored
         /// The store holds something else.
         case different
         /// It could not be found out.
@@ -32,7 +34,7 @@ package struct ProofRecord: Sendable, Hashable, Codable {
     package var store: String
     /// The machine, or pod, on which it ran.
     package var host: String
-    /// How closely the snapshots were read: a raw value of `RDBLevel`.
+    /// How closely the snapshots were read: a raw value of `RDBLevel`, or `storedLevel`.
     package var level: String
     package var verdict: Verdict
     package var members: [Member]
@@ -93,8 +95,12 @@ package struct ProofRecord: Sendable, Hashable, Codable {
     /// Bytes that are wrong must not hide behind a store that did not answer.
     private static func verdict(of members: [Member]) -> Verdict {
         if members.contains(where: { $0.verdict == .different }) { return .different }
-        return members.isEmpty || members.contains { $0.verdict == .failed } ? .failed : .proven
+        if members.isEmpty || members.contains(where: { $0.verdict == .failed }) { return .failed }
+        return members.contains { $0.verdict == .stored } ? .stored : .proven
     }
+
+    /// Where the objects alone were read, and not what is in them.
+    package static let storedLevel = "stored"
 
     package struct Member: Sendable, Hashable, Codable {
         package var member: String
@@ -225,9 +231,14 @@ package struct ProofLedger: Sendable {
     package struct History: Sendable, Hashable {
         /// The newest attempt, whatever came of it.
         package fileprivate(set) var tried: ProofNote
+        /// The newest attempt that looked further than at the stored bytes, as far as that is known.
+        package fileprivate(set) var triedDeeply: ProofNote?
         /// The newest that found every byte right.
         package fileprivate(set) var proven: ProofNote?
-        /// The newest that found something out: proven, or different.
+        /// The newest that found the stored bytes right, and looked no further.
+        package fileprivate(set) var stored: ProofNote?
+        /// The newest that found something out. What looked less closely than the one that found it different is never
+        /// on record as a finding (`Verify.keep`).
         package fileprivate(set) var found: ProofNote?
 
         fileprivate init(_ note: ProofNote) {
@@ -237,9 +248,14 @@ package struct ProofLedger: Sendable {
 
         fileprivate mutating func add(_ note: ProofNote) {
             if note.id > tried.id { tried = note }
-            guard note.verdict != .failed else { return }
-            if note.id >= found?.id ?? note.id { found = note }
-            if note.verdict == .proven, note.id >= proven?.id ?? note.id { proven = note }
+            if note.verdict != .stored { Self.advance(&triedDeeply, to: note) }
+            if note.verdict != .failed { Self.advance(&found, to: note) }
+            if note.verdict == .proven { Self.advance(&proven, to: note) }
+            if note.verdict == .stored { Self.advance(&stored, to: note) }
+        }
+
+        private static func advance(_ newest: inout ProofNote?, to note: ProofNote) {
+            if note.id >= newest?.id ?? note.id { newest = note }
         }
 
         /// Whether the last that is known of the set is that its bytes are wrong.

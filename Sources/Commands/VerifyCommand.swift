@@ -13,9 +13,9 @@ struct VerifyCommand: MonitoredCommand {
         discussion: """
             With --from, BACKUP is latest, an id, or NAME/ID. Without it, BACKUP is a file: an RDB, or one that is \
             compressed (.zst, .gz) or encrypted (.age). With --all, every backup has its turn, over as many runs as it \
-            takes. With --chain, the history of a subject is held against itself; with --all too, both. Exit code 4 when anything is not \
-            what it should be, 12 when what is encrypted cannot be opened: then the objects alone are proven, by their \
-            SHA-256.
+            takes. With --chain, the history of a subject is held against itself; with --all too, both. Exit code 4 \
+            when anything is not what it should be, 12 when what is encrypted cannot be opened: then the objects \
+            alone are proven, by their SHA-256.
             """
     )
 
@@ -58,7 +58,9 @@ struct VerifyCommand: MonitoredCommand {
             throw ValidationError("--chain takes a store, --from URL, and no BACKUP")
         }
         if from == nil && storedOnly { throw ValidationError("--stored-only goes with --from: a file has no manifest") }
-        if storedOnly, round.all || chain.chain { throw ValidationError("--stored-only goes with one BACKUP") }
+        if storedOnly, chain.chain, !round.all {
+            throw ValidationError("--stored-only reads backups: with --chain it takes --all")
+        }
     }
 
     func execute() async throws -> ExitCode {
@@ -87,6 +89,7 @@ struct VerifyCommand: MonitoredCommand {
         request.bytesMax = round.maxBytes?.bytes
         request.secondsMax = round.maxTime.map { Double($0.seconds) }
         request.keepsRecord = !noRecord
+        request.isStoredOnly = storedOnly
         return try await store.withStore(at: from, session) { [request] store in
             let catalog = Catalog(store: store, keyring: keyring)
             let history = chain.chain ? try await lookAtChain(in: catalog) : nil
@@ -134,10 +137,9 @@ struct VerifyCommand: MonitoredCommand {
             )
             let begun = Timestamp.now()
             let findings = try await session.progress.show { try await verify.run(manifest) }
-            // What was not read is not proven, and nothing is on record of it.
-            let key =
-                noRecord || storedOnly ? nil : await verify.keep(findings, of: manifest, begunAt: begun, by: Self.tool)
-            return (manifest, findings, key)
+            if noRecord { return (manifest, findings, String?.none) }
+            let kept = await verify.keep(findings, of: manifest, begunAt: begun, by: Self.tool)
+            return (manifest, findings, kept.key)
         }
         RunFacts.note { $0.verified(manifest, findings) }
         let report = SetReport(manifest, findings, recordKey: recordKey)

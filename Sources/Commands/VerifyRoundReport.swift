@@ -9,7 +9,7 @@ struct VerifyRoundReport: Encodable {
     struct Set: Encodable {
         let name: String
         let id: String
-        /// `proven`, `different` or `failed`.
+        /// `proven`, `stored`, `different` or `failed`.
         let verdict: ProofRecord.Verdict
         let storedBytes: Int64
         let seconds: Double
@@ -82,7 +82,7 @@ struct VerifyRoundReport: Encodable {
         ])
         for set in sets {
             table.append([
-                set.name, set.id, set.verdict == .proven ? "proven" : set.verdict.rawValue.uppercased(),
+                set.name, set.id, set.error == nil ? set.verdict.rawValue : set.verdict.rawValue.uppercased(),
                 "\(set.members.count)", Quantity.bytes(set.storedBytes), Quantity.seconds(set.seconds),
             ])
         }
@@ -113,7 +113,9 @@ struct VerifyRoundReport: Encodable {
 
     /// How it went, in a sentence.
     var verdict: String {
-        var parts = ["\(count(.proven)) of \(sets.count) backups proven"]
+        let stored = count(.stored)
+        var parts = ["\(count(.proven) + stored) of \(sets.count) backups proven"]
+        if stored > 0 { parts[0] += " to be what was stored; what is in them was not read (--stored-only)" }
         if count(.different) > 0 { parts.append("\(count(.different)) corrupt") }
         if count(.failed) > 0 { parts.append("\(count(.failed)) could not be read") }
         if !differentBefore.isEmpty { parts.append("\(differentBefore.count) found corrupt before") }

@@ -50,7 +50,7 @@ package struct Verify: Sendable {
 
         /// What came of it, as a record says it.
         package var verdict: ProofRecord.Verdict {
-            guard let failure else { return .proven }
+            guard let failure else { return isProven ? .proven : .stored }
             return failure.code.isOfContent ? .different : .failed
         }
 
@@ -125,13 +125,12 @@ package struct Verify: Sendable {
 
     /// Keeps what was found beside the sets. A set is as proven without its record: a store that may only be read is no
     /// reason to call it failed.
-    /// - Returns: where the record rests; `nil` where it could not be written.
     package func keep(
         _ findings: [Finding],
         of manifest: Manifest,
         begunAt begun: Timestamp,
         by tool: Manifest.Tool
-    ) async -> String? {
+    ) async -> Kept {
         await keep(
             ProofRecord(
                 id: BackupID(time: begun, suffix: .random(in: .min ... .max)),
@@ -139,7 +138,7 @@ package struct Verify: Sendable {
                 tool: tool,
                 store: catalog.store.location,
                 host: ProcessIdentity.current().host,
-                level: level.rawValue,
+                level: depth,
                 finishedAt: .now(),
                 members: findings.map(\.recorded)
             )
@@ -156,32 +155,62 @@ package struct Verify: Sendable {
                 tool: tool,
                 store: catalog.store.location,
                 host: ProcessIdentity.current().host,
-                level: level.rawValue,
+                level: depth,
                 verdict: failure.code == .corruptManifest ? .different : .failed,
                 error: .init(code: failure.code.rawValue, message: failure.description)
             )
         )
     }
 
-    private func keep(_ record: ProofRecord) async -> String? {
+    /// What became of a record.
+    package struct Kept: Sendable {
+        /// Where it rests; `nil` where it could not be written, or says nothing.
+        package var key: String?
+        /// What a closer look found, and this one does not take back.
+        package var refutation: Failure?
+    }
+
+    private func keep(_ record: ProofRecord) async -> Kept {
         do {
-            if try await isRefuted(record) {
-                logger.warning("an earlier verification that read more closely found this set corrupt: that stands")
-                return nil
+            guard let refutation = try await refutation(of: record) else {
+                return Kept(key: try await catalog.write(record).description)
             }
-            return try await catalog.write(record).description
+            logger.warning("\(refutation)")
+            // It had its turn all the same.
+            var unsettled = record
+            unsettled.verdict = .failed
+            unsettled.error = .init(code: refutation.code.rawValue, message: refutation.description)
+            try await catalog.write(unsettled)
+            return Kept(refutation: refutation)
         } catch {
             logger.warning("could not keep the record of this proof in the store (--no-record asks for none): \(error)")
-            return nil
+            return Kept()
         }
     }
 
+    /// How closely it reads, as a record says it.
+    private var depth: String { isStoredOnly ? ProofRecord.storedLevel : level.rawValue }
+
+    /// From a glance to the closest look.
+    private static let depths = [ProofRecord.storedLevel] + [RDBLevel.framing, .deep, .content].map(\.rawValue)
+
     /// What a closer look found is not taken back by one that looked less closely.
-    private func isRefuted(_ record: ProofRecord) async throws -> Bool {
-        guard record.verdict == .proven, level == .framing else { return false }
+    private func refutation(of record: ProofRecord) async throws -> Failure? {
+        guard [.proven, .stored].contains(record.verdict) else { return nil }
+        let notes = try await catalog.proofNotes(of: record.name, set: record.backup)
+        let last = notes.filter { $0.verdict != .failed }.max { $0.id < $1.id }
+        guard let last, last.verdict == .different else { return nil }
         let before = try await catalog.proofs(of: record.name, set: record.backup, limit: Self.proofsMax)
-        let found = before.last { $0.verdict != .failed }
-        return found?.verdict == .different && found?.level != RDBLevel.framing.rawValue
+        guard let found = before.last(where: { $0.id == last.id }),
+            let closeness = Self.depths.firstIndex(of: found.level),
+            closeness > Self.depths.firstIndex(of: record.level) ?? 0
+        else { return nil }
+        return Failure(
+            .digestMismatch,
+            "verify \(record.name)/\(record.backup): a look at level \(found.level) found it corrupt on "
+                + "\(found.startedAt), and one at level \(record.level) does not take that back",
+            hint: "`redoubt verify \(record.name)/\(record.backup) --proof \(found.level)` looks as closely again."
+        )
     }
 
     private static let proofsMax = 8
@@ -206,7 +235,7 @@ package struct Verify: Sendable {
             .cannotDecrypt,
             "verify \(member.member): the object is the one that was stored, and its content is not proven",
             cause: lack,
-            hint: (lack.hint.map { $0 + " " } ?? "") + "For one backup, --stored-only says that no more is wanted."
+            hint: (lack.hint.map { $0 + " " } ?? "") + "--stored-only says that no more is wanted."
         )
     }
 

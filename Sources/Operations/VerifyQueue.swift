@@ -14,12 +14,20 @@ package struct VerifyQueue: Sendable {
 
     package let turns: [Turn]
 
-    package init(_ sets: [ListedSet], _ ledger: ProofLedger, now: Timestamp) {
-        turns = sets.map { Self.turn(of: $0, ledger, now) }.sorted(by: Self.comesFirst)
+    /// - Parameter isStoredOnly: whether a look at the stored bytes counts as one; a run that looks further goes by those
+    ///   that did.
+    package init(_ sets: [ListedSet], _ ledger: ProofLedger, isStoredOnly: Bool = false, now: Timestamp) {
+        turns = sets.map { Self.turn(of: $0, ledger, isStoredOnly, now) }.sorted(by: Self.comesFirst)
     }
 
-    private static func turn(of set: ListedSet, _ ledger: ProofLedger, _ now: Timestamp) -> Turn {
-        let tried = ledger[set.name, set.id]?.tried
+    private static func turn(
+        of set: ListedSet,
+        _ ledger: ProofLedger,
+        _ isStoredOnly: Bool,
+        _ now: Timestamp
+    ) -> Turn {
+        let history = ledger[set.name, set.id]
+        let tried = isStoredOnly ? history?.tried : history?.triedDeeply
         // What is dated later than now was dated by a clock that was wrong: it must not wait for that day.
         let made = set.id.time <= now ? set.id.time : Timestamp(secondsSince1970: 0)
         return Turn(set: set, lookedAt: tried?.time ?? made, wasVerified: tried != nil)

@@ -29,7 +29,13 @@ package struct VerifyRound: Sendable {
         self.now = now
         self.request = request
         self.catalog = catalog
-        verify = Verify(catalog, at: request.level, meter: meter, logger: logger)
+        verify = Verify(
+            catalog,
+            at: request.level,
+            isStoredOnly: request.isStoredOnly,
+            meter: meter,
+            logger: logger
+        )
         self.logger = logger
     }
 
@@ -48,7 +54,7 @@ package struct VerifyRound: Sendable {
         for note in ledger.fromTheFuture {
             logger.warning("the record of a proof of \(note.name)/\(note.backup) is dated \(note.time): not believed")
         }
-        let queue = VerifyQueue(sets, ledger, now: now())
+        let queue = VerifyQueue(sets, ledger, isStoredOnly: request.isStoredOnly, now: now())
 
         // One after the other, until the next one does not fit.
         var outcome = VerifyRoundOutcome(queue)
@@ -81,10 +87,12 @@ package struct VerifyRound: Sendable {
             logger.info("verify \(set.title), \(ReadableAmount.bytes(set.storedBytes))")
             let manifest = try await catalog.manifest(name: set.name, id: set.id)
             let findings = try await verify.run(manifest)
+            var examined = VerifyRoundOutcome.Examined(set: set, findings: findings)
             if request.keepsRecord {
-                _ = await verify.keep(findings, of: manifest, begunAt: begun, by: request.tool)
+                let kept = await verify.keep(findings, of: manifest, begunAt: begun, by: request.tool)
+                if let refutation = kept.refutation { examined.refute(refutation) }
             }
-            return .init(set: set, manifest: manifest, findings: findings)
+            return examined
         } catch let failure as Failure where failure.code == .noSuchBackup {
             logger.info("\(set.title) was removed meanwhile")
             return nil
@@ -121,6 +129,8 @@ package struct VerifyRoundRequest: Sendable {
     /// The subject; `nil` for all.
     package var name: String?
     package var level: RDBLevel
+    /// Whether only the stored bytes are proven, by their SHA-256.
+    package var isStoredOnly = false
     /// Bytes read from the store.
     package var bytesMax: Int64?
     package var secondsMax: Double?

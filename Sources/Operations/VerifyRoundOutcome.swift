@@ -17,20 +17,26 @@ package struct VerifyRoundOutcome: Sendable {
     package struct Examined: Sendable {
         package let set: ListedSet
         package let findings: [Verify.Finding]
-        package let verdict: ProofRecord.Verdict
-        /// The worst that was found; `nil` when it is proven.
-        package let failure: Failure?
+        package private(set) var verdict: ProofRecord.Verdict
+        /// The worst that was found; `nil` when it is proven as far as was asked for.
+        package private(set) var failure: Failure?
         package let seconds: Double
 
-        init(set: ListedSet, manifest: Manifest, findings: [Verify.Finding]) {
+        init(set: ListedSet, findings: [Verify.Finding]) {
             self.set = set
             self.findings = findings
             let failures = findings.compactMap(\.failure)
             let worst = failures.first(where: \.code.isOfContent) ?? failures.first
             let empty = Failure(.noSuchBackup, "verify \(set.title): the set holds no snapshot")
             failure = worst ?? (findings.isEmpty ? empty : nil)
-            verdict = failure.map { $0.code.isOfContent ? .different : .failed } ?? .proven
+            let isStoredOnly = findings.contains { $0.verdict == .stored }
+            verdict = failure.map { $0.code.isOfContent ? .different : .failed } ?? (isStoredOnly ? .stored : .proven)
             seconds = findings.reduce(0) { $0 + $1.seconds }
+        }
+
+        /// What a closer look found stands.
+        mutating func refute(_ refutation: Failure) {
+            (verdict, failure) = (.different, refutation)
         }
 
         init(set: ListedSet, unreadable failure: Failure) {

@@ -3,7 +3,6 @@
 import Catalog
 import Commands
 import Foundation
-import Operations
 import Testing
 
 /// What `list` says of a set is what the set holds, however many replicas gave a snapshot of it.

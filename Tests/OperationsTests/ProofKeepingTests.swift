@@ -11,8 +11,30 @@ import Testing
 
 /// What a verification leaves on record where another one looked more closely, or a prune was faster.
 @Suite struct ProofKeepingTests {
-    private static func verify(_ catalog: Catalog, at level: RDBLevel = .deep) -> Verify {
-        Verify(catalog, at: level, meter: ProgressMeter(), logger: PlanParts.logger)
+    private static func verify(
+        _ catalog: Catalog,
+        at level: RDBLevel = .deep,
+        isStoredOnly: Bool = false
+    ) -> Verify {
+        Verify(catalog, at: level, isStoredOnly: isStoredOnly, meter: ProgressMeter(), logger: PlanParts.logger)
+    }
+
+    /// - Parameter later: how many seconds from now it is.
+    private static func round(
+        _ rig: PruneRig,
+        isStoredOnly: Bool,
+        later: Int64 = 0
+    ) async throws -> VerifyRoundOutcome {
+        var request = VerifyRoundRequest(name: nil, level: .deep, tool: .init(name: "redoubt", version: "1"))
+        request.isStoredOnly = isStoredOnly
+        let round = VerifyRound(
+            request,
+            from: rig.catalog,
+            meter: ProgressMeter(),
+            logger: PlanParts.logger,
+            now: { Timestamp(secondsSince1970: Timestamp.now().secondsSince1970 + later) }
+        )
+        return try await round.run()
     }
 
     @Test(arguments: [RDBLevel.framing, .deep])
@@ -35,10 +57,102 @@ import Testing
             let verify = Self.verify(rig.catalog, at: level)
             let findings = try await verify.run(manifest)
             #expect(!findings.isEmpty && findings.allSatisfy { $0.failure == nil })
-            let key = await verify.keep(findings, of: manifest, begunAt: .now(), by: manifest.tool)
+            let kept = await verify.keep(findings, of: manifest, begunAt: .now(), by: manifest.tool)
             let known = try await rig.catalog.proofLedger(of: "demo")["demo", manifest.id]
-            #expect((key == nil) == (level == .framing))
+            #expect((kept.key == nil) == (level == .framing) && (kept.refutation != nil) == (level == .framing))
             #expect(known?.isDifferent == (level == .framing))
+        }
+    }
+
+    /// What looks at the stored bytes alone proves nothing of what is in them, and says so.
+    @Test func aLookAtTheStoredBytesIsOnRecordAsNoMoreThanThat() async throws {
+        try await PruneRig.with(sets: 2) { rig in
+            let outcome = try await Self.round(rig, isStoredOnly: true)
+            #expect(outcome.examined.map(\.verdict) == [.stored, .stored])
+            let record = try #require(try await rig.catalog.proofs(of: "demo", limit: 1).last)
+            #expect(record.level == ProofRecord.storedLevel && record.members.allSatisfy { $0.verdict == .stored })
+            let known = try #require(try await rig.catalog.proofLedger(of: "demo")["demo", PruneRig.id(1)])
+            #expect(known.proven == nil && known.stored != nil && known.triedDeeply == nil && !known.isDifferent)
+            let status = try await StoreStatus(StatusRequest(), of: rig.catalog, logger: PlanParts.logger).run()
+            #expect(status[0].verified == nil && status[0].verifiedSets == 0)
+        }
+    }
+
+    /// A byte that rotted is found without a key, and the other set has its turn.
+    @Test func aByteThatRottedIsFoundByTheStoredBytesAlone() async throws {
+        try await PruneRig.with(sets: 2) { rig in
+            let manifest = try await rig.catalog.manifest(name: "demo", id: PruneRig.id(1))
+            let key = try #require(manifest.members[0].stored.flatMap { ObjectKey(parsing: $0.key) })
+            let whole = try await rig.store.read(key, bytesMax: 1 << 16).bytes
+            var rotted = whole
+            rotted[60] ^= 1
+            try await rig.store.remove(key)
+            try await rig.store.create(key, rotted)
+            let first = try await Self.round(rig, isStoredOnly: true)
+            #expect(first.examined.map(\.verdict) == [.different, .stored])
+            try await rig.store.remove(key)
+            try await rig.store.create(key, whole)
+            // As closely as it was found: that takes it back.
+            let second = try await Self.round(rig, isStoredOnly: true, later: 60)
+            #expect(second.examined.map(\.verdict) == [.stored, .stored])
+            #expect(try await rig.catalog.proofLedger(of: "demo")["demo", manifest.id]?.isDifferent == false)
+        }
+    }
+
+    /// A set that a closer look found corrupt is told at each run of those that look less closely, and keeps no other
+    /// from its turn.
+    @Test func whatADeepLookFoundIsToldByRunsThatDoNotLookSoDeep() async throws {
+        try await PruneRig.with(sets: 2) { rig in
+            let manifest = try await rig.catalog.manifest(name: "demo", id: PruneRig.id(1))
+            let earlier = Timestamp(secondsSince1970: Timestamp.now().secondsSince1970 - 60)
+            let member = ProofRecord.Member(of: manifest.members[0], verdict: .different, seconds: 1)
+            try await rig.catalog.write(
+                ProofRecord(
+                    id: BackupID(time: earlier, suffix: 1),
+                    of: manifest,
+                    tool: manifest.tool,
+                    store: "",
+                    host: "",
+                    level: RDBLevel.deep.rawValue,
+                    finishedAt: earlier,
+                    members: [member]
+                )
+            )
+            let outcome = try await Self.round(rig, isStoredOnly: true)
+            #expect(outcome.examined.map(\.verdict) == [.stored, .different])
+            #expect(outcome.examined[1].failure?.hint?.contains("--proof deep") == true)
+            let known = try #require(try await rig.catalog.proofLedger(of: "demo")["demo", manifest.id])
+            #expect(known.isDifferent && known.tried.time > earlier)
+            let deep = try await Self.round(rig, isStoredOnly: false, later: 60)
+            #expect(deep.examined.allSatisfy { $0.verdict == .proven })
+            #expect(try await rig.catalog.proofLedger(of: "demo")["demo", manifest.id]?.isDifferent == false)
+        }
+    }
+
+    /// Many looks that are less close, or come to nothing, do not push the last proof out.
+    @Test(arguments: [ProofRecord.Verdict.stored, .failed])
+    func theNewestProofOfEachDepthStays(others: ProofRecord.Verdict) async throws {
+        try await PruneRig.with(sets: 1) { rig in
+            let manifest = try await rig.catalog.manifest(name: "demo", id: PruneRig.id(1))
+            for day in 0..<8 {
+                let verdict = day == 1 ? ProofRecord.Verdict.proven : day == 2 ? .stored : others
+                let time = Timestamp(secondsSince1970: Timestamp.now().secondsSince1970 - Int64(9 - day) * 86_400)
+                try await rig.catalog.write(
+                    ProofRecord(
+                        id: BackupID(time: time, suffix: 1),
+                        of: manifest,
+                        tool: manifest.tool,
+                        store: "",
+                        host: "",
+                        level: "deep",
+                        finishedAt: time,
+                        members: [ProofRecord.Member(of: manifest.members[0], verdict: verdict, seconds: 1)]
+                    )
+                )
+            }
+            let notes = try await rig.catalog.proofNotes(of: "demo")
+            #expect(notes.contains { $0.verdict == .proven } && notes.contains { $0.verdict == .stored })
+            #expect(notes.count <= 5)
         }
     }
 
