@@ -9,6 +9,12 @@ package struct ListedSet: Sendable, Hashable {
     /// Bytes of the members in its folder.
     package let storedBytes: Int64
 
+    package init(name: String, id: BackupID, storedBytes: Int64) {
+        self.name = name
+        self.id = id
+        self.storedBytes = storedBytes
+    }
+
     package var title: String { "\(name)/\(id)" }
 }
 

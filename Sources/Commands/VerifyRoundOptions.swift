@@ -7,7 +7,7 @@ struct VerifyRoundOptions: ParsableArguments, Sendable {
     @Flag(
         help: """
             Verify every backup of the store, or of the subject that --name names; the one that was looked at longest \
-            ago comes first.
+            ago comes first, and sooner if it was never read since it was made.
             """
     )
     var all = false

@@ -6,11 +6,11 @@ import Logging
 import ObjectStorage
 import RDB
 
-/// Verifies the sets of a store in turn, the one that was looked at longest ago first, for as many bytes or as much
-/// time as a run may take. The next run goes on where this one ended: the store has on record what was looked at when.
+/// Verifies the sets of a store in turn, in the order of `VerifyQueue`, for as many bytes or as much time as a run may
+/// take. The next run goes on where this one ended: the store has on record what was looked at when.
 ///
 /// A set counts as looked at when it was made, and then whenever it was verified, whatever came of it: so every set has
-/// its turn, those that nobody can read keep none of the others from theirs, and a new one waits behind the old.
+/// its turn, and those that nobody can read keep none of the others from theirs.
 package struct VerifyRound: Sendable {
     let request: VerifyRoundRequest
     private let catalog: Catalog

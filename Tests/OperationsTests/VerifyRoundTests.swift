@@ -137,7 +137,7 @@ import Testing
                 let outcome = try await rig.run(bytesMax: 800)
                 #expect(outcome.examined.count == 2)
                 for set in outcome.examined { lookedAt[set.set.id] = night }
-                for id in sets { #expect(night - lookedAt[id, default: 0] <= 4, "\(id) in night \(night)") }
+                for id in sets { #expect(night - lookedAt[id, default: 0] <= 5, "\(id) in night \(night)") }
             }
             let notes = try await Catalog(store: rig.store).proofNotes(of: nil)
             #expect(Set(notes.map(\.backup)).isSubset(of: Set(sets)))
