@@ -8,9 +8,10 @@ extension Catalog {
     /// it throws.
     /// - Throws: `.noSuchStore`, and what the store answers to any of the listings.
     package func histories(of name: String?, now: Timestamp) async throws -> [String: [RetainableSet]] {
-        let pins = try await pins(of: name)
-        let folder = try name.map { try KeyFolder([$0]) } ?? .root
-        let objects = try await store.list(under: folder)
+        // A listing of the whole store shows the pins too; each is asked for again before its set goes.
+        let named = if let name { try await pins(of: name) } else { [String: Set<BackupID>]?.none }
+        let objects = try await store.list(under: name.map { try KeyFolder([$0]) } ?? .root)
+        let pins = named ?? Self.pins(among: objects.map(\.key))
         let sizes = Dictionary(objects.map { ($0.key.description, $0.bytes) }, uniquingKeysWith: { first, _ in first })
         let written = objects.filter { Self.isManifest($0.key) }
         let writtenAt = Dictionary(
@@ -19,7 +20,7 @@ extension Catalog {
         )
         let signed = Set(objects.map(\.key).filter(\.isSignature).map { $0.components.dropLast() })
         var histories: [String: [RetainableSet]] = [:]
-        for entry in try await entries(at: written.map(\.key)) {
+        for entry in try await entries(among: written.map(\.key)) {
             let key = try Self.manifestKey(name: entry.name, id: entry.id)
             guard let writtenAt = writtenAt[key] else { continue }
             var set = RetainableSet(entry, writtenAt: writtenAt, now: now)

@@ -53,14 +53,18 @@ package struct Catalog: Sendable {
     /// Every set of a subject, or of all subjects, oldest first. Complete, or it throws.
     /// - Parameter name: the subject; `nil` for all.
     package func entries(of name: String?) async throws -> [Entry] {
-        let folder = try name.map { try KeyFolder([$0]) } ?? .root
-        return try await entries(at: store.list(under: folder).map(\.key).filter(Self.isManifest))
+        try await entries(among: keys(of: name))
     }
 
-    /// The sets of these manifests, oldest first; without those that are gone by now.
-    func entries(at keys: [ObjectKey]) async throws -> [Entry] {
+    /// Every key of a subject; of all: every key of the store, also of what is not among the sets.
+    package func keys(of name: String?) async throws -> [ObjectKey] {
+        try await store.list(under: name.map { try KeyFolder([$0]) } ?? .root).map(\.key)
+    }
+
+    /// The sets whose manifests are among these keys, oldest first; without those that are gone by now.
+    package func entries(among keys: [ObjectKey]) async throws -> [Entry] {
         try await withThrowingTaskGroup(of: Entry?.self) { group in
-            var waiting = keys.makeIterator()
+            var waiting = keys.lazy.filter(Self.isManifest).makeIterator()
             var entries: [Entry] = []
             func startNext() {
                 guard let key = waiting.next() else { return }
@@ -134,27 +138,6 @@ package struct Catalog: Sendable {
 }
 
 extension Catalog {
-    /// The ids under which a subject has objects, committed or not, in no order.
-    /// - Throws: `.noSuchStore`.
-    package func ids(of name: String) async throws -> [BackupID] {
-        let keys = try await store.list(under: KeyFolder([name])).map(\.key)
-        return Set(keys.filter { $0.components.count == 3 }.compactMap { BackupID($0.components[1]) }).sorted()
-    }
-
-    /// An id for a new set of a subject: newer than every other. Called under the lease of the subject.
-    package func newID(for name: String, logger: Logger) async throws -> BackupID {
-        Self.newID(after: try await idsInUse(of: name), logger: logger)
-    }
-
-    /// The same as `ids`, where a store that does not exist yet has none.
-    package func idsInUse(of name: String) async throws -> [BackupID] {
-        do {
-            return try await ids(of: name)
-        } catch let failure as Failure where failure.code == .noSuchStore {
-            return []
-        }
-    }
-
     /// An id that is newer than all of these.
     package static func newID(after existing: [BackupID], logger: Logger) -> BackupID {
         let now = Timestamp.now()

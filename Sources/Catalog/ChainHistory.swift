@@ -122,9 +122,13 @@ extension Catalog {
     /// How many manifests are read at once.
     private static let historyReadsAtOnce = 8
 
-    /// The history of a subject: one listing, and every manifest.
+    /// The history of a subject: one listing, every manifest, and the records of removals.
+    /// - Parameter countsRemoval: of which sets the record of a removal is asked for.
     /// - Throws: what the store answers; nothing is left out.
-    package func history(of name: String) async throws -> ChainHistory {
+    package func history(
+        of name: String,
+        countsRemoval: (BackupID) -> Bool = { _ in true }
+    ) async throws -> ChainHistory {
         let objects = try await store.list(under: KeyFolder([name]))
         let sizes = Dictionary(objects.map { ($0.key.description, $0.bytes) }, uniquingKeysWith: { first, _ in first })
         let ids = objects.map(\.key).filter(Self.isManifest).compactMap { BackupID($0.components[1]) }
@@ -144,7 +148,7 @@ extension Catalog {
             return sets
         }
         // After the manifests: what goes meanwhile is on record before it goes.
-        let removals = try await removalRecords(of: name)
+        let removals = try await removalRecords(of: name, where: countsRemoval)
         let pruned = Set(removals.map(\.record.link))
         let marked = sets.sorted { $0.id < $1.id }.map { set in
             var set = set

@@ -33,22 +33,29 @@ extension Catalog {
         before limit: BackupID? = nil,
         isRequired: Bool = false,
         logger: Logger
-    ) async throws -> Manifest
-        .Link?
-    {
+    ) async throws -> Manifest.Link? {
+        try await newestLink(in: listing(of: name), before: limit, isRequired: isRequired, logger: logger)
+    }
+
+    /// The same, of what was listed already.
+    package func newestLink(
+        in listing: SubjectListing,
+        before limit: BackupID? = nil,
+        isRequired: Bool = false,
+        logger: Logger
+    ) async throws -> Manifest.Link? {
+        let name = listing.name
+        let ids = listing.keys.filter(Self.isManifest).compactMap { BackupID($0.components[1]) }
+        guard let id = ids.filter({ id in limit.map { id < $0 } ?? true }).max() else { return nil }
         do {
-            let listed = Set(try await store.list(under: KeyFolder([name])).map(\.key))
-            let keys = listed.filter(Self.isManifest)
-            let ids = keys.compactMap { BackupID($0.components[1]) }
-            guard let id = ids.filter({ id in limit.map { id < $0 } ?? true }).max() else { return nil }
-            let key = try Self.manifestKey(name: name, id: id)
-            let bytes = try await store.read(key, bytesMax: Manifest.sizeBytesMax).bytes
-            if !isRequired, SignatureIndex(listed).any(in: [name, id.text]) != nil {
+            let bytes = try await store.read(
+                Self.manifestKey(name: name, id: id),
+                bytesMax: Manifest.sizeBytesMax
+            ).bytes
+            if !isRequired, SignatureIndex(listing.keys).any(in: [name, id.text]) != nil {
                 logger.warning("\(name)/\(id) is signed, and the set that follows it will not be (--sign-key)")
             }
             return Manifest.Link(to: id, manifest: bytes)
-        } catch let failure as Failure where failure.code == .noSuchStore {
-            return nil
         } catch let failure as Failure where !isRequired && [.permissionDenied, .unsupported].contains(failure.code) {
             logger.warning("the next manifest will not name the one before it: \(failure)")
             return nil

@@ -43,8 +43,13 @@ extension Catalog {
     /// - Throws: what the store answers to the listing.
     package func pins(of name: String?) async throws -> [String: Set<BackupID>] {
         let folder = try KeyFolder([Pin.folderName] + (name.map { [$0] } ?? []))
+        return Self.pins(among: try await store.list(under: folder).map(\.key))
+    }
+
+    /// The same, of what a listing of the whole store shows.
+    package static func pins(among keys: [ObjectKey]) -> [String: Set<BackupID>] {
         var pins: [String: Set<BackupID>] = [:]
-        for key in try await store.list(under: folder).map(\.key) {
+        for key in keys where key.components[0] == Pin.folderName {
             guard key.components.count == 3, key.components[2].hasSuffix(Pin.suffix),
                 let id = BackupID(String(key.components[2].dropLast(Pin.suffix.count)))
             else { continue }

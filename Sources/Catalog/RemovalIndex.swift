@@ -62,9 +62,13 @@ extension Catalog {
     }
 
     /// The same, with what the store holds of each, and its signatures.
-    package func removalRecords(of name: String) async throws -> [ChainedRemoval] {
+    /// - Parameter isMeant: which sets are asked for: records of others are not read.
+    package func removalRecords(
+        of name: String,
+        where isMeant: (BackupID) -> Bool = { _ in true }
+    ) async throws -> [ChainedRemoval] {
         let index = try await removalIndex(of: name)
-        var waiting = index.keys.values.joined().makeIterator()
+        var waiting = index.keys.filter { isMeant($0.key) }.values.joined().makeIterator()
         let found = try await withThrowingTaskGroup(of: ChainedRemoval?.self) { group in
             var found: [ChainedRemoval] = []
             func startNext() {

@@ -9,8 +9,9 @@ struct ListCommand: RunnableCommand {
         commandName: "list",
         abstract: "Show the backups of a store, newest last.",
         discussion: """
-            Only complete backups are shown; keys and raw bytes count replicas of one shard once. One whose manifest cannot be read is reported, with exit code 4. With \
-            --incomplete: what belongs to no backup, because the run that wrote it has not ended, or died.
+            Only complete backups are shown; keys and raw bytes count replicas of one shard once. One whose manifest \
+            cannot be read is reported, with exit code 4. With --incomplete: what belongs to no backup, because the \
+            run that wrote it has not ended, or died.
             """
     )
 
@@ -26,8 +27,9 @@ struct ListCommand: RunnableCommand {
         if incomplete { return try await listIncomplete(session) }
         let (entries, pins) = try await source.store.withStore(at: source.from, session) { store in
             let catalog = Catalog(store: store)
-            let entries = try await catalog.entries(of: source.name)
-            return (entries, await pinned(in: catalog, session))
+            let keys = try await catalog.keys(of: source.name)
+            let pins = source.name == nil ? Catalog.pins(among: keys) : await pinned(in: catalog, session)
+            return (try await catalog.entries(among: keys), pins)
         }
         let listing = Listing(entries, pins: pins)
         try session.result(listing.text, listing)

@@ -40,11 +40,9 @@ package struct Backup: Sendable {
         return try await destinations.withLeases(on: request.name, beside: request.leaseSeats, as: lease) { leases in
             // What dead runs left behind goes first; then this set gets an id that is newer than every other.
             let swept = try await destinations.removeLeftovers(of: request.name)
-            let id = try await destinations.newID(for: request.name)
-            let previous = try await destinations.newestLink(
-                of: request.name,
-                isRequired: request.signingKey != nil
-            )
+            let listings = try await destinations.listings(of: request.name)
+            let id = destinations.newID(after: listings)
+            let previous = try await destinations.newestLink(in: listings, isRequired: request.signingKey != nil)
             let writers = SetWriters(
                 name: request.name,
                 id: id,

@@ -73,17 +73,24 @@ extension Destinations {
         }
     }
 
-    /// The newest set of a subject in any store: what the manifest of the next one names.
-    package func newestLink(of name: String, isRequired: Bool) async throws -> Manifest.Link? {
-        let links = try await each("read the newest manifest in") {
-            try await $0.catalog.newestLink(of: name, isRequired: isRequired, logger: logger)
-        }
-        return links.compactMap(\.value).max { $0.id < $1.id }
+    /// What each store shows of a subject: the next set is newer than all of it, and names the newest one.
+    package func listings(of name: String) async throws -> [Done<SubjectListing>] {
+        try await each("list") { try await $0.catalog.listing(of: name) }
     }
 
     /// An id for a new set that is newer than every other in every store.
-    package func newID(for name: String) async throws -> BackupID {
-        let ids = try await each("list") { try await $0.catalog.idsInUse(of: name) }
-        return Catalog.newID(after: ids.flatMap(\.value), logger: logger)
+    package func newID(after listings: [Done<SubjectListing>]) -> BackupID {
+        Catalog.newID(after: listings.flatMap(\.value.ids), logger: logger)
+    }
+
+    /// The newest set of a subject in any store: what the manifest of the next one names.
+    package func newestLink(in listings: [Done<SubjectListing>], isRequired: Bool) async throws -> Manifest.Link? {
+        let links = try await each("read the newest manifest in") { destination in
+            guard let listed = listings.first(where: { $0.destination === destination }) else {
+                return Manifest.Link?.none
+            }
+            return try await destination.catalog.newestLink(in: listed.value, isRequired: isRequired, logger: logger)
+        }
+        return links.compactMap(\.value).max { $0.id < $1.id }
     }
 }

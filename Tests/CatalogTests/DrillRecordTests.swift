@@ -42,7 +42,7 @@ struct DrillRecordTests {
             #expect(other.isEmpty)
             let entries = try await catalog.entries(of: nil)
             #expect(entries.map(\.id) == [manifest.id])
-            let sets = try await catalog.ids(of: manifest.name)
+            let sets = try await catalog.listing(of: manifest.name).ids
             #expect(sets == [manifest.id])
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let sweep = try await catalog.removeLeftovers(of: manifest.name, logger: logger)

@@ -62,7 +62,7 @@ import Testing
         let lease = Lease(holder: "run", purpose: "backup", process: .current(), acquiredAt: .now())
         try await destinations.withLeases(on: "demo", beside: [], as: lease) { leases in
             _ = try await destinations.removeLeftovers(of: "demo")
-            let id = try await destinations.newID(for: "demo")
+            let id = destinations.newID(after: try await destinations.listings(of: "demo"))
             let writers = SetWriters(name: "demo", id: id, destinations: destinations, patience: patience)
             let staged = Mutex<[StagedCopies]>([])
             do {
@@ -193,7 +193,7 @@ import Testing
     @Test func whatTheServerThrowsLetsNoStoreDropOut() async throws {
         try await withFolders { one, two in
             let destinations = Destinations([one, two].map { FileStore(root: $0.path) }, logger: PlanParts.logger)
-            let id = try await destinations.newID(for: "demo")
+            let id = destinations.newID(after: try await destinations.listings(of: "demo"))
             let writers = SetWriters(name: "demo", id: id, destinations: destinations)
             let number = Atomic(0)
             let source = ByteStream {
@@ -213,7 +213,8 @@ import Testing
             let stores = [one, two].map { FileStore(root: $0.path) }
             let later = try #require(BackupID("20990101T000000Z-ffff"))
             try await stores[1].create(ObjectKey(["demo", later.text, "redis-0.rdb"]), [1])
-            let id = try await Destinations(stores, logger: PlanParts.logger).newID(for: "demo")
+            let destinations = Destinations(stores, logger: PlanParts.logger)
+            let id = destinations.newID(after: try await destinations.listings(of: "demo"))
             #expect(id > later)
         }
     }
@@ -241,7 +242,7 @@ import Testing
             let destinations = Destinations(stores, logger: PlanParts.logger)
             let lease = Lease(holder: "run", purpose: "backup", process: .current(), acquiredAt: .now())
             try await destinations.withLeases(on: "demo", beside: [], as: lease) { leases in
-                let id = try await destinations.newID(for: "demo")
+                let id = destinations.newID(after: try await destinations.listings(of: "demo"))
                 let writers = SetWriters(name: "demo", id: id, destinations: destinations)
                 let object = SetWriters.Object(member: "redis-0", suffix: ".rdb", estimatedBytes: nil)
                 let staged = [try await writers.stage(object, from: ByteStream(Self.chunks))]
