@@ -130,7 +130,7 @@ extension Manifest {
             self.contentDigest = contentDigest
         }
 
-        package var keyCount: UInt64 { keys.values.reduce(0, &+) }
+        package var keyCount: UInt64 { keys.values.reduce(0) { $0.saturatingSum($1) } }
     }
 
     /// The object in the store.
@@ -188,5 +188,13 @@ extension Manifest {
             self.code = code
             self.message = message
         }
+    }
+}
+
+extension UInt64 {
+    /// The sum, or the largest number where that is larger.
+    package func saturatingSum(_ other: UInt64) -> UInt64 {
+        let (sum, overflows) = addingReportingOverflow(other)
+        return overflows ? .max : sum
     }
 }

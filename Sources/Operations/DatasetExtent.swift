@@ -24,9 +24,10 @@ package struct DatasetExtent: Sendable, Hashable, Codable {
         for members in shards.values {
             let speaker = members.max { ($0.replication?.offset ?? 0) < ($1.replication?.offset ?? 0) }
             guard let rdb = speaker?.rdb else { continue }
-            keys = keys &+ rdb.keyCount
+            // A manifest may say any number of keys: a sum that is too large must not look like a small one.
+            keys = keys.saturatingSum(rdb.keyCount)
             rawBytes += rdb.bytes
-            types.merge(rdb.types) { $0 &+ $1 }
+            types.merge(rdb.types) { $0.saturatingSum($1) }
         }
     }
 

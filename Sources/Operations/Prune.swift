@@ -58,13 +58,13 @@ package struct Prune: Sendable {
                 let now = try await self.plan(of: plan.name).first { $0.name == plan.name }
 
                 // What an earlier removal left of a set that has no manifest any more.
+                var swept = Sweep()
                 for remnant in plan.halfRemoved where now?.halfRemoved.contains(remnant) == true {
                     try await held.confirm()
-                    await sweep(remnant)
+                    guard await sweep(remnant) else { continue }
+                    swept.removed += 1
+                    if let id = BackupID(remnant.key.components[1]) { swept.ids.insert(id) }
                 }
-
-                let halves = plan.halfRemoved.map(\.key).filter { $0.components.count == 3 }
-                let swept = Sweep(ids: Set(halves.compactMap { BackupID($0.components[1]) }))
 
                 // The sets, oldest first. What the second look keeps is kept.
                 for set in plan.due {
@@ -141,11 +141,14 @@ package struct Prune: Sendable {
     }
 
     /// What cannot be swept now is found again by the next run.
-    private func sweep(_ remnant: Remnant) async {
+    /// - Returns: whether it is gone, or may be.
+    private func sweep(_ remnant: Remnant) async -> Bool {
         do {
-            if try await catalog.remove(remnant) { logger.info("removed what was left: \(remnant.key)") }
+            guard try await catalog.remove(remnant) else { return false }
+            logger.info("removed what was left: \(remnant.key)")
         } catch {
             logger.warning("could not remove what was left, \(remnant.key): \(error)")
         }
+        return true
     }
 }
