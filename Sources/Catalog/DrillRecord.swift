@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Failures
-import FoundationEssentials
 import ObjectStorage
 
 /// What one drill found: a set was restored into a throw-away server, and what the server then held was held against
 /// it. Format 1, specified in docs/backup-format.md; later versions only add fields.
-package struct DrillRecord: Sendable, Hashable, Codable {
+package struct DrillRecord: Sendable, Hashable, NumberedRecord {
     package static let formatNumber = 1
+    package static let title = "the record of a drill"
 
     /// What came of it, for the drill as a whole and for each member.
     package enum Verdict: String, Sendable, Hashable, Codable {
@@ -196,29 +196,8 @@ extension DrillRecord {
         get throws { try ObjectKey([Self.folderName, name, backup.text, id.text + Self.suffix]) }
     }
 
-    /// As JSON: sorted keys, two-space indentation, a final newline.
-    package func encoded() throws -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-        return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
-    }
-
-    /// - Throws: `.corruptManifest`, `.unsupported`.
-    package init(decoding bytes: [UInt8]) throws {
-        struct FormatOnly: Decodable { let format: Int }
-        let decoder = JSONDecoder()
-        do {
-            let format = try decoder.decode(FormatOnly.self, from: Data(bytes)).format
-            guard format == Self.formatNumber else {
-                throw Failure(.unsupported, "read the record of a drill: it is of format \(format)")
-            }
-            self = try decoder.decode(DrillRecord.self, from: Data(bytes))
-        } catch let error as DecodingError {
-            throw Failure(.corruptManifest, "read the record of a drill: it is none", cause: error)
-        }
-        guard members.allSatisfy(\.isPlausible) else {
-            throw Failure(.corruptManifest, "read the record of a drill: a number in it cannot be one")
-        }
+    package func validate() throws {
+        guard members.allSatisfy(\.isPlausible) else { throw Self.broken("a number in it cannot be one") }
     }
 }
 

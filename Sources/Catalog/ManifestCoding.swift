@@ -9,34 +9,29 @@ extension Manifest {
     package static let sizeBytesMax = 16 << 20
 
     /// The manifest as JSON: sorted keys, two-space indentation, a final newline.
-    package func encoded() throws -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-        return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
-    }
+    package func encoded() throws -> [UInt8] { try RecordCoding.encoded(self) }
 
     /// Reads a manifest and holds it against its own rules: nothing in it is believed because it is there.
     /// - Throws: `.corruptManifest`; `.unsupported` for a format of a later program.
     package init(decoding bytes: [UInt8]) throws {
-        let decoder = JSONDecoder()
-        let format: FormatOnly
+        let format: Int
         do {
-            format = try decoder.decode(FormatOnly.self, from: Data(bytes))
+            format = try RecordCoding.format(of: bytes)
         } catch {
             throw Failure(
                 .corruptManifest,
                 "read a manifest of \(bytes.count) bytes: it is not JSON with a format number"
             )
         }
-        guard format.format == Self.formatNumber else {
+        guard format == Self.formatNumber else {
             throw Failure(
                 .unsupported,
-                "read a manifest of format \(format.format): this program reads format \(Self.formatNumber)",
+                "read a manifest of format \(format): this program reads format \(Self.formatNumber)",
                 hint: "Use a newer redoubt."
             )
         }
         do {
-            self = try decoder.decode(Manifest.self, from: Data(bytes))
+            self = try JSONDecoder().decode(Manifest.self, from: Data(bytes))
         } catch {
             throw Failure(
                 .corruptManifest,
@@ -45,10 +40,6 @@ extension Manifest {
             )
         }
         try validate()
-    }
-
-    private struct FormatOnly: Decodable {
-        let format: Int
     }
 
     /// Where in the document decoding stopped; the library's own text is a page long.

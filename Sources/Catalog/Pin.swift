@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Failures
-import FoundationEssentials
 import ObjectStorage
 
 /// Says of a set that nothing may remove it: the object `.pins/<name>/<id>.json`. Format 1, specified in
 /// docs/backup-format.md; later versions only add fields.
 ///
 /// That it is there is what counts. One that cannot be read is a pin all the same.
-package struct Pin: Sendable, Hashable, Codable {
+package struct Pin: Sendable, Hashable, NumberedRecord {
     package static let formatNumber = 1
+    package static let title = "a pin"
 
     package var format: Int
     package var name: String
@@ -27,6 +27,8 @@ package struct Pin: Sendable, Hashable, Codable {
         self.reason = reason
         self.tool = tool
     }
+
+    package func validate() {}
 
     package static let folderName = ".pins"
     fileprivate static let suffix = ".json"
@@ -67,7 +69,7 @@ extension Catalog {
     package func pin(name: String, id: BackupID) async throws -> Pin? {
         do {
             let bytes = try await store.read(try Pin.key(name: name, id: id), bytesMax: Pin.sizeBytesMax).bytes
-            return try? JSONDecoder().decode(Pin.self, from: Data(bytes))
+            return try? Pin(decoding: bytes)
         } catch let failure as Failure where [.noSuchObject, .unsupported].contains(failure.code) {
             return nil
         }
@@ -75,11 +77,8 @@ extension Catalog {
 
     /// - Returns: `false` when the set is pinned already: that pin stays as it is.
     package func write(_ pin: Pin) async throws -> Bool {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-        let bytes = Array(try encoder.encode(pin)) + [UInt8(ascii: "\n")]
         do {
-            try await store.create(try Pin.key(name: pin.name, id: pin.backup), bytes)
+            try await store.create(try Pin.key(name: pin.name, id: pin.backup), pin.encoded())
             return true
         } catch let failure as Failure where failure.code == .alreadyExists {
             return false

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Failures
-import FoundationEssentials
 import ObjectStorage
 
 /// What one verify of a set found: its stored bytes were read again, and held against the manifest. Format 1, specified
 /// in docs/backup-format.md; later versions only add fields.
-package struct ProofRecord: Sendable, Hashable, Codable {
+package struct ProofRecord: Sendable, Hashable, NumberedRecord {
     package static let formatNumber = 1
+    package static let title = "the record of a proof"
 
     /// What came of it, for the set as a whole and for each member. The raw values stand in keys too.
     package enum Verdict: String, Sendable, Hashable, Codable, CaseIterable {
@@ -140,29 +140,8 @@ extension ProofRecord {
     /// The largest record that is read, in bytes.
     static let sizeBytesMax = 4 << 20
 
-    /// As JSON: sorted keys, two-space indentation, a final newline.
-    package func encoded() throws -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-        return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
-    }
-
-    /// - Throws: `.corruptManifest`, `.unsupported`.
-    package init(decoding bytes: [UInt8]) throws {
-        struct FormatOnly: Decodable { let format: Int }
-        let decoder = JSONDecoder()
-        do {
-            let format = try decoder.decode(FormatOnly.self, from: Data(bytes)).format
-            guard format == Self.formatNumber else {
-                throw Failure(.unsupported, "read the record of a proof: it is of format \(format)")
-            }
-            self = try decoder.decode(ProofRecord.self, from: Data(bytes))
-        } catch let error as DecodingError {
-            throw Failure(.corruptManifest, "read the record of a proof: it is none", cause: error)
-        }
-        guard members.allSatisfy(\.isPlausible) else {
-            throw Failure(.corruptManifest, "read the record of a proof: a number in it cannot be one")
-        }
+    package func validate() throws {
+        guard members.allSatisfy(\.isPlausible) else { throw Self.broken("a number in it cannot be one") }
     }
 
     /// What its key tells.

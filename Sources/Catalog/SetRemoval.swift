@@ -2,15 +2,15 @@
 
 import ByteStreams
 import Failures
-import FoundationEssentials
 import ObjectStorage
 
 /// That a set was removed by a rule, and not lost: the object `.removed/<name>/<id>.json`, written before the set goes.
 /// Format 1, specified in docs/backup-format.md; later versions only add fields.
 ///
 /// It says nothing about a set that is there: then its removal did not come to that point.
-package struct SetRemoval: Sendable, Hashable, Codable {
+package struct SetRemoval: Sendable, Hashable, NumberedRecord {
     package static let formatNumber = 1
+    package static let title = "the record of a removal"
 
     package var format: Int
     package var name: String
@@ -56,32 +56,13 @@ package struct SetRemoval: Sendable, Hashable, Codable {
         try ObjectKey([Self.folderName, name, backup.text + mark + Self.suffix])
     }
 
-    /// As JSON: sorted keys, two-space indentation, a final newline.
-    package func encoded() throws -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-        return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
-    }
-
-    /// - Throws: `.corruptManifest`, `.unsupported`.
-    package init(decoding bytes: [UInt8]) throws {
-        struct FormatOnly: Decodable { let format: Int }
-        let decoder = JSONDecoder()
-        do {
-            let format = try decoder.decode(FormatOnly.self, from: Data(bytes)).format
-            guard format == Self.formatNumber else {
-                throw Failure(.unsupported, "read the record of a removal: it is of format \(format)")
-            }
-            self = try decoder.decode(SetRemoval.self, from: Data(bytes))
-        } catch let error as DecodingError {
-            throw Failure(.corruptManifest, "read the record of a removal: it is none", cause: error)
-        }
+    package func validate() throws {
         guard manifestSha256.utf8.count == 64, manifestSha256.allSatisfy(\.isHexDigit) else {
-            throw Failure(.corruptManifest, "read the record of a removal: its digest cannot be one")
+            throw Self.broken("its digest cannot be one")
         }
         // A chain goes back, or it would never end.
         if let previous, previous.id >= backup || previous.manifestSha256.utf8.count != 64 {
-            throw Failure(.corruptManifest, "read the record of a removal: what it says of the set before cannot be")
+            throw Self.broken("what it says of the set before cannot be")
         }
     }
 }
