@@ -24,7 +24,7 @@ extension Catalog {
             let key = try Self.manifestKey(name: entry.name, id: entry.id)
             guard let writtenAt = writtenAt[key] else { continue }
             var set = RetainableSet(entry, writtenAt: writtenAt, now: now)
-            if case .complete(let manifest) = entry, try await lacksMember(manifest, by: sizes) {
+            if case .complete(let manifest) = entry, try await missingMember(of: manifest, besides: sizes) != nil {
                 set.damage = .damaged
             }
             set.isPinned = pins[entry.name]?.contains(entry.id) == true
@@ -40,17 +40,6 @@ extension Catalog {
             }
         }
         return histories
-    }
-
-    /// Whether a member is not there, or has another size: such a set restores nothing, and counts for nothing. What a
-    /// listing does not show is asked for by its own key.
-    private func lacksMember(_ manifest: Manifest, by sizes: [String: Int64]) async throws -> Bool {
-        for stored in manifest.members.compactMap(\.stored) where sizes[stored.key] != stored.bytes {
-            guard let key = ObjectKey(parsing: stored.key), try await store.stat(key)?.bytes == stored.bytes else {
-                return true
-            }
-        }
-        return false
     }
 
     /// The sets that a drill or a verification found to be something else than they should be, by the newest record of

@@ -95,7 +95,9 @@ extension Catalog {
                 let key = try Self.manifestKey(name: name, id: id)
                 guard try await store.stat(key) != nil else { continue }
                 // Not even all of its members may have been removed.
-                if let manifest = try? await manifest(name: name, id: id), try await holdsMembers(of: manifest) {
+                if let manifest = try? await manifest(name: name, id: id),
+                    try await missingMember(of: manifest, takesAnySize: true) == nil
+                {
                     continue
                 }
                 logger.warning("\(key) arrived after its members were removed: it is removed too")
@@ -106,21 +108,22 @@ extension Catalog {
         }
     }
 
-    /// The first member that is not there, or has another size, by the word of the store.
-    package func missingMember(of manifest: Manifest) async throws -> String? {
-        for stored in manifest.members.compactMap(\.stored) {
-            guard let key = ObjectKey(parsing: stored.key), try await store.stat(key)?.bytes == stored.bytes else {
-                return stored.key
-            }
+    /// The first member that is not there, or has another size, by the word of the store: a set that has one restores
+    /// nothing, and counts for nothing.
+    /// - Parameters:
+    ///   - sizes: what a listing shows; what it does not show so is asked for by its own key.
+    ///   - takesAnySize: whether it is enough that something is there.
+    package func missingMember(
+        of manifest: Manifest,
+        besides sizes: [String: Int64] = [:],
+        takesAnySize: Bool = false
+    ) async throws -> String? {
+        for stored in manifest.members.compactMap(\.stored) where sizes[stored.key] != stored.bytes {
+            guard let key = ObjectKey(parsing: stored.key), let found = try await store.stat(key),
+                takesAnySize || found.bytes == stored.bytes
+            else { return stored.key }
         }
         return nil
-    }
-
-    /// Whether every member that a manifest names is there.
-    private func holdsMembers(of manifest: Manifest) async throws -> Bool {
-        for key in manifest.members.compactMap(\.stored?.key).compactMap(ObjectKey.init(parsing:))
-        where try await store.stat(key) == nil { return false }
-        return true
     }
 
     /// Removes members in the folder of a set that its manifest does not name: attempts of pods that died before they

@@ -10,23 +10,17 @@ import FoundationEssentials
 package struct SigningKey: Sendable {
     private let key: Curve25519.Signing.PrivateKey
 
-    /// What stands before the 32 bytes of a key (RFC 8410, section 10.3): an Ed25519 key in PKCS #8, and nothing else.
-    private static let prefix: [UInt8] = [
-        0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
-    ]
+    /// RFC 8410, section 10.3.
+    private static let form = PEMForm(
+        label: "PRIVATE KEY",
+        prefix: [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20],
+        title: "Ed25519 key that is not encrypted",
+        hint: "Make one with: openssl genpkey -algorithm ed25519 -out sign.pem"
+    )
 
     /// - Throws: `.configuration`; no message quotes the file.
     package init(pem: String, file: String) throws {
-        guard let bytes = PEMBlock.content(of: pem, label: "PRIVATE KEY", after: Self.prefix),
-            let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: bytes)
-        else {
-            throw Failure(
-                .configuration,
-                "read the key in \(file): it is no Ed25519 key that is not encrypted, as PEM",
-                hint: "Make one with: openssl genpkey -algorithm ed25519 -out sign.pem"
-            )
-        }
-        self.key = key
+        key = try Self.form.read(pem, in: file) { try Curve25519.Signing.PrivateKey(rawRepresentation: $0) }
     }
 
     package var verificationKey: VerificationKey { VerificationKey(key: key.publicKey) }
@@ -39,9 +33,12 @@ package struct SigningKey: Sendable {
 package struct VerificationKey: Sendable {
     fileprivate let key: Curve25519.Signing.PublicKey
 
-    private static let prefix: [UInt8] = [
-        0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
-    ]
+    private static let form = PEMForm(
+        label: "PUBLIC KEY",
+        prefix: [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00],
+        title: "public Ed25519 key",
+        hint: "Make it of the other one with: openssl pkey -in sign.pem -pubout -out verify.pem"
+    )
 
     fileprivate init(key: Curve25519.Signing.PublicKey) {
         self.key = key
@@ -49,16 +46,7 @@ package struct VerificationKey: Sendable {
 
     /// - Throws: `.configuration`.
     package init(pem: String, file: String) throws {
-        guard let bytes = PEMBlock.content(of: pem, label: "PUBLIC KEY", after: Self.prefix),
-            let key = try? Curve25519.Signing.PublicKey(rawRepresentation: bytes)
-        else {
-            throw Failure(
-                .configuration,
-                "read the key in \(file): it is no public Ed25519 key, as PEM",
-                hint: "Make it of the other one with: openssl pkey -in sign.pem -pubout -out verify.pem"
-            )
-        }
-        self.key = key
+        key = try Self.form.read(pem, in: file) { try Curve25519.Signing.PublicKey(rawRepresentation: $0) }
     }
 
     package func accepts(_ signature: [UInt8], of bytes: [UInt8]) -> Bool {
@@ -73,10 +61,24 @@ package struct VerificationKey: Sendable {
     }
 }
 
-/// One block of a PEM file (RFC 7468).
-private enum PEMBlock {
-    /// The 32 bytes behind a known prefix.
-    static func content(of text: String, label: String, after prefix: [UInt8]) -> [UInt8]? {
+/// How a key stands in a PEM file: one block (RFC 7468) of a known prefix and 32 bytes.
+private struct PEMForm {
+    let label: String
+    /// What stands before the 32 bytes: an Ed25519 key, and nothing else.
+    let prefix: [UInt8]
+    /// What it is, and how one is made.
+    let title: String
+    let hint: String
+
+    /// - Throws: `.configuration`; no message quotes the file.
+    func read<Key>(_ text: String, in file: String, as key: ([UInt8]) throws -> Key) throws -> Key {
+        guard let bytes = content(of: text), let key = try? key(bytes) else {
+            throw Failure(.configuration, "read the key in \(file): it is no \(title), as PEM", hint: hint)
+        }
+        return key
+    }
+
+    private func content(of text: String) -> [UInt8]? {
         let lines = text.split(whereSeparator: \.isNewline).map { $0.filter { !$0.isWhitespace } }
         guard let begin = lines.firstIndex(of: "-----BEGIN\(label.filter { $0 != " " })-----"),
             let end = lines[begin...].firstIndex(of: "-----END\(label.filter { $0 != " " })-----"),

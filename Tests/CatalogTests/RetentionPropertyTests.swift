@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Catalog
+import TestParts
 import Testing
 
 /// What holds of every history and every policy; a seed that breaks it is named.

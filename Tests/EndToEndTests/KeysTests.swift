@@ -192,7 +192,7 @@ struct KeysTests {
     @Test(arguments: ["replica", "cluster", "databases", "memory", "value", "damaged"])
     func whatCannotEndWellIsRefusedWithNothingWritten(reason: String) async throws {
         try await withSet { redis in
-            var random = SplitMix64(state: 1)
+            var random = SeededRandom(seed: 1)
             try await redis.command("SET", "key", random.bytes(5000), database: 9)
             try await redis.pipeline((0..<100).map { ["SET", "many:\($0)", Array("\($0 * $0)".utf8)] })
         } _: { store, redis in
@@ -268,7 +268,7 @@ struct KeysTests {
     @Test(arguments: ["reset", "signal"])
     func aRunThatIsCutOffSaysWhatItWroteAndIsCompletedByAnother(how: String) async throws {
         try await withSet { redis in
-            var random = SplitMix64(state: 3)
+            var random = SeededRandom(seed: 3)
             try await redis.pipeline((0..<1500).map { ["SET", "key:\($0)", random.bytes(2000)] })
         } _: { store, redis in
             let content = try await DatasetDigest(of: redis)

@@ -51,7 +51,7 @@ import Testing
                 try await withRedis(.redis70, .with { $0.config = lines }) { redis in
                     // Many values: one that is large arrives as one.
                     for number in 0..<megabytes {
-                        var random = SplitMix64(state: UInt64(number))
+                        var random = SeededRandom(seed: UInt64(number))
                         try await redis.command("SET", "key:\(number)", random.bytes(1_000_000))
                     }
                     try await withFaultProxy(to: s3.port) { line in

@@ -2,6 +2,7 @@
 
 import HTTPTransport
 import ObjectStorage
+import TestParts
 import Testing
 
 @Suite struct PercentEncodingTests {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ObjectStorage
+import TestParts
 import Testing
 
 @Suite struct XMLElementTests {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Operations
+import TestParts
 import Testing
 
 /// One fork at a time on each node and in each shard; so many at all.
@@ -71,7 +72,7 @@ struct ForkScheduleTests {
     /// end.
     @Test func theRulesHoldWhateverHappens() {
         for seed in UInt64(1)...200 {
-            var random = Sequence(state: seed)
+            var random = SeededRandom(seed: seed)
             let turns = (0..<Int.random(in: 1...30, using: &random)).map { number in
                 PlanParts.turn(
                     "s\(Int.random(in: 0...8, using: &random))",
@@ -107,7 +108,7 @@ struct ForkScheduleTests {
 
     @Test func podsShareTheTurnsWithoutSharingANode() {
         for seed in UInt64(1)...100 {
-            var random = Sequence(state: seed)
+            var random = SeededRandom(seed: seed)
             let turns = (0..<Int.random(in: 1...60, using: &random)).map {
                 PlanParts.turn("s\($0 / 2)", [("m-\($0)", "n\(Int.random(in: 0...9, using: &random))")])
             }
@@ -121,18 +122,5 @@ struct ForkScheduleTests {
         let unplaced = (0..<100).map { PlanParts.turn("s\($0)", [("m-\($0)", nil)]) }
         let loads = Dictionary(grouping: ForkSchedule.shares(of: unplaced, among: 10), by: \.index).mapValues(\.count)
         #expect(loads.count == 10 && loads.values.allSatisfy { $0 == 10 })
-    }
-
-    /// SplitMix64: the same numbers for the same seed.
-    private struct Sequence: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = state
-            mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ (mixed >> 31)
-        }
     }
 }

@@ -62,7 +62,7 @@ struct VerifyQueueTests {
     /// than one is new.
     @Test(arguments: 0..<60)
     func noSetWaitsForEver(seed: UInt64) {
-        var random = SplitMix64(state: seed)
+        var random = SeededRandom(seed: seed)
         let (kept, forEver) = (Int.random(in: 2...20, using: &random), Int.random(in: 0...6, using: &random))
         let room = [1, 1, 1, 2, 4].randomElement(using: &random) ?? 1
         let rarely = Int.random(in: 1...4, using: &random)

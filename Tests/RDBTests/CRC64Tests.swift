@@ -3,6 +3,7 @@
 import CChecksum
 import Foundation
 import RDB
+import TestParts
 import Testing
 
 /// Every method is tried on every processor: what one cannot do, the best that it can stands in for.
@@ -146,20 +147,5 @@ struct CRC64Tests {
     private func noise(_ count: Int) -> [UInt8] {
         var random = SeededRandom(seed: UInt64(count))
         return (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
-    }
-}
-
-/// The same numbers on every run (SplitMix64).
-struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import TestParts
+
 /// How a model is written: which of the encodings of each type, and in which order the keys stand.
 struct ContentForm {
     /// Below the number of forms of every type, so that each is chosen by its remainder.

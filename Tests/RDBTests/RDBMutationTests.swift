@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import RDB
+import TestParts
 import Testing
 
 /// Random damage, the same on every run. Without a checksum the scanner must see with its own eyes.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import RDB
+import TestParts
 import Testing
 
 struct SpaceSavingTests {

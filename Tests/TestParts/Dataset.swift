@@ -27,7 +27,7 @@ package struct Dataset: Sendable {
     /// Writes the dataset. The server is empty before.
     package func load(into server: RedisServer) async throws {
         for database in databases {
-            var random = SplitMix64(state: seed &+ UInt64(database))
+            var random = SeededRandom(seed: seed &+ UInt64(database))
             try await server.withConnection(database: database) { connection in
                 try await loadStrings(&random, connection)
                 try await loadCollections(&random, connection)
@@ -49,7 +49,7 @@ package struct Dataset: Sendable {
 extension Dataset {
     private func count(_ usual: Int) -> Int { max(2, Int(Double(usual) * scale)) }
 
-    private func loadStrings(_ random: inout SplitMix64, _ connection: TestConnection) async throws {
+    private func loadStrings(_ random: inout SeededRandom, _ connection: TestConnection) async throws {
         var commands: [[any CommandWord]] = []
         for index in 0..<count(1000) {
             switch index % 6 {
@@ -71,7 +71,7 @@ extension Dataset {
         try await connection.pipeline(commands)
     }
 
-    private func loadCollections(_ random: inout SplitMix64, _ connection: TestConnection) async throws {
+    private func loadCollections(_ random: inout SeededRandom, _ connection: TestConnection) async throws {
         var commands: [[any CommandWord]] = []
         for index in 0..<count(300) {
             // Every tenth is too large for the compact encodings.
@@ -91,7 +91,7 @@ extension Dataset {
         try await connection.pipeline(commands)
     }
 
-    private func loadStreams(_ random: inout SplitMix64, _ connection: TestConnection) async throws {
+    private func loadStreams(_ random: inout SeededRandom, _ connection: TestConnection) async throws {
         for index in 0..<count(20) {
             let key = "stream:\(index)"
             var commands: [[any CommandWord]] = []
@@ -111,7 +111,7 @@ extension Dataset {
     }
 
     private func loadBigValue(_ server: RedisServer) async throws {
-        var random = SplitMix64(state: seed)
+        var random = SeededRandom(seed: seed)
         try await server.withConnection { connection in
             try await connection.command("DEL", "big")
             var rest = bigValueBytes
@@ -168,33 +168,5 @@ package struct DatasetDigest: Sendable, Hashable {
             } while cursor != "0"
             return found
         }
-    }
-}
-
-/// Random numbers that are the same on each run.
-package struct SplitMix64: RandomNumberGenerator, Sendable {
-    package var state: UInt64
-
-    package init(state: UInt64) {
-        self.state = state
-    }
-
-    package mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
-    }
-
-    /// Bytes that cannot be compressed.
-    package mutating func bytes(_ count: Int) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(count + 8)
-        while bytes.count < count {
-            let word = next()
-            withUnsafeBytes(of: word) { bytes += $0 }
-        }
-        return Array(bytes.prefix(count))
     }
 }
