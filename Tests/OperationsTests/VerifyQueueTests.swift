@@ -76,7 +76,7 @@ struct VerifyQueueTests {
             }
             let waits = nights.waits
             #expect(waits.unread <= setsMax, "night \(number), seed \(seed)")
-            #expect(waits.read <= Int(VerifyQueue.firstLookWeight) * setsMax, "night \(number), seed \(seed)")
+            #expect(waits.read <= 8 * setsMax, "night \(number), seed \(seed)")
         }
     }
 
