@@ -21,7 +21,7 @@ import Testing
             to: Catalog(store: target),
             at: nil,
             runID: String(UInt64.random(in: .min ... .max), radix: 16),
-            timing: LeaseTiming(lifetime: .seconds(30), interval: .seconds(10)),
+            timing: LeaseTiming(lifetime: .seconds(300), interval: .seconds(10)),
             meter: ProgressMeter(),
             logger: PlanParts.logger
         )

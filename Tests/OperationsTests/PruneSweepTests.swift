@@ -27,7 +27,7 @@ import Testing
                     Catalog(store: store ?? rig.store),
                     graceSeconds: 0,
                     runID: String(UInt64.random(in: .min ... .max), radix: 16),
-                    timing: LeaseTiming(lifetime: .seconds(30), interval: .seconds(10)),
+                    timing: LeaseTiming(lifetime: .seconds(300), interval: .seconds(10)),
                     logger: PlanParts.logger
                 )
                 _ = try await prune.run(try await prune.plan(of: "demo"))

@@ -24,7 +24,7 @@ import Testing
         return Signing(
             request,
             in: Catalog(store: store ?? rig.store),
-            timing: LeaseTiming(lifetime: .seconds(30), interval: .seconds(10)),
+            timing: LeaseTiming(lifetime: .seconds(300), interval: .seconds(10)),
             meter: ProgressMeter(),
             logger: PlanParts.logger
         )
