@@ -46,12 +46,8 @@ extension RestoreServersPlan {
         let isHeld =
             look.info.role == .replica
             && (look.info.primaryLinkIsUp == true || look.info.primarySyncInProgress == true)
-        let followsRejoined = rejoined.map { rejoined in
-            look.info.formerPrimary.map { isAmong($0, [rejoined]) } ?? false
-        }
-        if isHeld, followsRejoined != true, !request.detaches, state != .rejoined,
-            let followed = look.info.formerPrimary,
-            !Self.isAmong(followed, looks)
+        if isHeld, !request.detaches, state != .rejoined, let followed = look.info.formerPrimary,
+            !follows(look, among: looks + (rejoined.map { [$0] } ?? []))
         {
             add("it follows \(followed), which is not restored; --rejoin lets it go on so", "--detach")
         }
@@ -122,10 +118,21 @@ extension RestoreServersPlan {
         return obstacles
     }
 
-    /// Whether an address is that of one of the servers, by the address that it is connected to or its own port.
+    /// Whether a replica follows one of the servers: by the address that it was told, or, as the same server has other
+    /// names elsewhere, by its history. No two primaries have the same replication id (redis src/replication.c,
+    /// `changeReplicationId`).
+    private static func follows(_ replica: TargetSurvey.Look, among looks: [TargetSurvey.Look]) -> Bool {
+        if let followed = replica.info.formerPrimary, isAmong(followed, looks) { return true }
+        guard replica.info.primaryLinkIsUp == true, let history = replica.info.replicationID else { return false }
+        return looks.contains { $0.info.role == .primary && $0.info.replicationID == history }
+    }
+
+    /// Whether an address is that of one of the servers, by its name, the address that it is connected to or its own
+    /// port.
     static func isAmong(_ address: ServerAddress, _ looks: [TargetSurvey.Look]) -> Bool {
         looks.contains { look in
-            look.address == address || look.remoteAddress == address.host && Int64(address.port) == look.info.port
+            look.address.isNamed(as: address)
+                || look.remoteAddress == address.host && Int64(address.port) == look.info.port
                 || look.server.pod != nil && address.host.hasPrefix("\(look.server.name).")
         }
     }

@@ -35,6 +35,15 @@ package struct ServerAddress: Sendable, Hashable, CustomStringConvertible {
     }
 
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+    /// Whether both name the same server, where one of them may lack the end that a resolver adds: a pod follows
+    /// `redis-0.redis-headless`, and is spoken to as `redis-0.redis-headless.prod.svc`.
+    package func isNamed(as other: ServerAddress) -> Bool {
+        let (short, long) = host.count < other.host.count ? (host, other.host) : (other.host, host)
+        // An address has no such end.
+        let isName = short.contains { $0.isLetter } && !short.contains(":")
+        return port == other.port && (short == long || isName && long.hasPrefix("\(short)."))
+    }
 }
 
 /// How the servers reach this program, which answers their `PSYNC`.

@@ -167,6 +167,22 @@ struct RestoreServersTests {
         }
     }
 
+    /// The pods of a set know their primary by another name than the one by which they are spoken to.
+    @Test func emptyServersThatFollowEachOtherByAnotherNameComeBack() async throws {
+        try await withTemporaryFolder { folder in
+            let set = try await BackedUpSet.make(of: .redis70, in: folder)
+            try await withFreshServers(2) { servers in
+                try await servers[1].command("REPLICAOF", "localhost", servers[0].port)
+                try await eventually("the replica to be online") {
+                    try await servers[1].info("replication")["master_link_status"] == "up" ? true : nil
+                }
+                let outcome = try await set.restore(into: servers, "--yes")
+                #expect(outcome.code == 0, "\(outcome.errors)")
+                try await set.expectRestored(servers)
+            }
+        }
+    }
+
     @Test func aDryRunShowsThePlanAndTouchesNothing() async throws {
         try await withTemporaryFolder { folder in
             let set = try await BackedUpSet.make(of: .redis70, in: folder)

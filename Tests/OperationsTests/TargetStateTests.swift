@@ -120,4 +120,20 @@ struct TargetStateTests {
             #expect(state.needsSnapshot(isPrimary: true, replaces: true) == one.needs.replacing, "\(one)")
         }
     }
+
+    @Test(arguments: [
+        ("redis-0.redis-headless", "redis-0.redis-headless.prod.svc", true),
+        ("redis-0.redis-headless.prod.svc.cluster.local", "redis-0.redis-headless", true),
+        ("10.0.0.1", "10.0.0.1", true),
+        ("redis-1", "redis-10", false),
+        ("redis-0.redis-headless.stage.svc", "redis-0.redis-headless.prod.svc", false),
+        ("10.0.0.1", "10.0.0.1.example", false),
+        ("", "redis-0", false),
+    ])
+    func aNameMayLackItsEnd(one: String, other: String, isSame: Bool) {
+        let address = ServerAddress(host: one, port: 6379)
+        #expect(address.isNamed(as: ServerAddress(host: other, port: 6379)) == isSame)
+        #expect(ServerAddress(host: other, port: 6379).isNamed(as: address) == isSame)
+        #expect(!address.isNamed(as: ServerAddress(host: one, port: 6380)))
+    }
 }
