@@ -148,6 +148,8 @@ extension ClusterForming {
         let waiting = ClusterWait(request, logger: logger)
         let serves = plan.ownership.values.reduce(SlotRanges()) { $0.union($1) } == .all
         let answers = try await waiting.until("the replicas are in sync and the cluster serves") { answers in
+            // That a node is not where it was is known only after `cluster-node-timeout`.
+            try await introduce(answers, plan)
             try await redirect(answers)
             return ClusterView.disagreement(of: answers, on: plan.ownership)
                 ?? ClusterView.lag(of: answers, plan)

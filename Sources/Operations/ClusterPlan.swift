@@ -225,6 +225,6 @@ extension ClusterNodeAnswer {
     func isConnected(with other: ClusterNodeAnswer) -> Bool {
         if own.id == other.own.id { return true }
         return topology.nodes.contains { $0.id == other.own.id && !$0.isInHandshake }
-            && other.topology.nodes.contains { $0.id == own.id && !$0.isInHandshake && $0.isLinkUp }
+            && other.topology.nodes.contains { $0.id == own.id && !$0.isInHandshake && $0.isReached }
     }
 }

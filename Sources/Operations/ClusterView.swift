@@ -18,7 +18,7 @@ enum ClusterView {
             if let other = answer.topology.nodes.first(where: { !ids.contains($0.id) }) {
                 return "\(answer.name) waits for \(other.address)"
             }
-            if let silent = answer.topology.nodes.first(where: { !$0.isMyself && (!$0.isLinkUp || $0.hasFailed) }) {
+            if let silent = answer.topology.nodes.first(where: { !$0.isMyself && !$0.isReached }) {
                 return "\(answer.name) is not connected with \(silent.address)"
             }
             if answer.topology.ownership != ownership { return "\(answer.name) sees other owners of slots" }

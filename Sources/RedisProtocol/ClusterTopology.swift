@@ -28,6 +28,10 @@ package struct ClusterTopology: Sendable, Hashable {
         package var isPrimary: Bool { flags.contains("master") }
         /// Whether most primaries say that it is gone.
         package var hasFailed: Bool { flags.contains("fail") }
+        /// Whether the one that was asked reaches it. `connected` stands there from the moment on at which it begins to
+        /// connect: where nobody refuses, as at the address of a pod that is gone, all that tells is `fail?`
+        /// (redis/src/cluster_legacy.c, `clusterGenNodeDescription`, `clusterLinkConnectHandler`).
+        package var isReached: Bool { isLinkUp && !hasFailed && !flags.contains("fail?") }
     }
 
     package let nodes: [Node]

@@ -57,6 +57,19 @@ struct ClusterTopologyTests {
         #expect(topology.ownership.mapValues(\.description) == ["aaa": "0-5460", "bbb": "5461-16383"])
     }
 
+    /// As a node says it of one whose pod is gone: it still waits for the connection.
+    @Test func aNodeThatIsOnlyBelievedToBeConnectedIsNotReached() throws {
+        let lines = """
+            aaa 10.0.0.1:6379@16379 myself,master - 0 0 3 connected 0-5460
+            bbb 10.0.0.2:6379@16379 master,fail? - 1 1 2 connected 5461-16383
+            ccc 10.0.0.3:6379@16379 slave bbb 0 1 5 connected
+            ddd 10.0.0.4:6379@16379 slave,fail aaa 0 1 5 connected
+            eee 10.0.0.5:6379@16379 slave aaa 0 1 5 disconnected
+            """
+        let topology = try #require(ClusterTopology(parsing: lines))
+        #expect(topology.nodes.map(\.isReached) == [true, false, true, false, false])
+    }
+
     @Test func everyTruncationIsReadOrRefused() {
         for count in 0..<Self.text.utf8.count {
             let part = String(decoding: Array(Self.text.utf8.prefix(count)), as: UTF8.self)
