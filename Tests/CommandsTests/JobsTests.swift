@@ -168,14 +168,51 @@ struct JobsTests {
         }
     }
 
+    /// The server that a drill starts is from another image than redoubt: it needs nothing of that of redoubt.
+    @Test func theServerOfADrillBringsItsLibrariesAlong() async throws {
+        let file = Self.jobs.appendingPathComponent("drill/cronjob.yaml")
+        let lines = try String(contentsOf: file, encoding: .utf8).split(
+            separator: "\n",
+            omittingEmptySubsequences: false
+        )
+        let start = try #require(lines.firstIndex { $0.hasSuffix("- |") }) + 1
+        let indent = lines[start].prefix { $0 == " " }
+        let script = lines[start...].prefix { $0.hasPrefix(indent) }.map { $0.dropFirst(indent.count) }
+        try await withTemporaryFolder { folder in
+            let text = script.joined(separator: "\n").replacingOccurrences(of: "/server/", with: "\(folder.path)/")
+            // A container that is started anew finds what is there.
+            for _ in 0..<2 { try await run("/bin/sh", ["-euc", text]) }
+            let version = try await run(folder.appendingPathComponent("redis-server").path, ["--version"])
+            #expect(String(decoding: version, as: UTF8.self).contains("v="))
+            let libraries = folder.appendingPathComponent("lib")
+            let names = try FileManager.default.contentsOfDirectory(atPath: libraries.path)
+            let loader = libraries.appendingPathComponent(try #require(names.first { $0.hasPrefix("ld-") })).path
+            let listed = try await run(
+                loader,
+                ["--library-path", libraries.path, "--list", libraries.appendingPathComponent("server").path]
+            )
+            let paths = String(decoding: listed, as: UTF8.self).split { $0.isWhitespace }.filter { $0.hasPrefix("/") }
+            #expect(paths.count > 1)
+            for path in paths where path != "/lib64/\(URL(filePath: loader).lastPathComponent)" {
+                #expect(path.hasPrefix(libraries.path), "\(path)")
+            }
+        }
+    }
+
     /// What another try cannot change is not tried again.
     @Test func theExitCodesThatEndAJobAreThePermanentOnes() throws {
-        let permanent: [ExitCode] = [.partial, .corrupt, .permanent, .guardRefused, .notFound, .cannotDecrypt, .usage]
-        let values = permanent.map { String($0.rawValue) }.joined(separator: ", ")
-        for folder in ["backup", "indexed"] {
-            let file = Self.jobs.appendingPathComponent("\(folder)/cronjob.yaml")
-            let text = try String(contentsOf: file, encoding: .utf8)
-            #expect(text.contains("values: [\(values)]"), "\(folder)")
+        let permanent: [ExitCode] = [.corrupt, .permanent, .guardRefused, .notFound, .cannotDecrypt, .usage]
+        // A restore that another run goes on with is tried again after a partial one; what reads only knows none.
+        let files =
+            [
+                "backup/cronjob": [.partial], "indexed/cronjob": [.partial], "copy/cronjob": [.partial],
+                "prune/cronjob": [.partial], "verify/cronjob": [], "drill/cronjob": [], "restore-running/job": [],
+                "restore-cluster/job": [],
+            ] as [String: [ExitCode]]
+        for (name, more) in files {
+            let values = (more + permanent).map { String($0.rawValue) }.joined(separator: ", ")
+            let text = try String(contentsOf: Self.jobs.appendingPathComponent("\(name).yaml"), encoding: .utf8)
+            #expect(text.contains("values: [\(values)]"), "\(name)")
         }
     }
 }
