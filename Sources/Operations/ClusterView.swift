@@ -111,7 +111,7 @@ struct ClusterWait {
             do {
                 let answers = try await ClusterNodeSurvey.take(of: request.nodes, isThorough: false)
                 guard let found = try await trouble(answers) else { return answers }
-                if found != last { logger.debug("not yet: \(found)") }
+                if found != last { logger.info("not yet: \(found)") }
                 last = found
             } catch let failure as Failure where failure.code.isTransient || failure.code == .memberLoading {
                 last = "\(failure)"
