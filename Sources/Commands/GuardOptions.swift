@@ -23,7 +23,10 @@ struct GuardOptions: ParsableArguments, Sendable {
     var `guard` = false
 
     @Option(
-        help: ArgumentHelp("Guard: how long an empty folder waits for the store: 90s, 10m, 1h.", valueName: "time"),
+        help: ArgumentHelp(
+            "Guard: how long an empty folder waits for the store: 90s, 1h (default: 10m).",
+            valueName: "time"
+        ),
         transform: TimeSpan.withUnit
     )
     var guardDeadline = TimeSpan(seconds: 600)

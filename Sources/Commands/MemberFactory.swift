@@ -9,19 +9,22 @@ import RedisClient
 /// What makes a member fit to be backed up.
 struct FitnessOptions: ParsableArguments, Sendable {
     @Option(
-        help: ArgumentHelp("How far a replica may be behind its primary, as 64Mi.", valueName: "size"),
+        help: ArgumentHelp("How far a replica may be behind its primary (default: 64Mi).", valueName: "size"),
         transform: ByteSize.reading
     )
     var maxLagBytes = ByteSize(bytes: 64 << 20)
 
     @Option(
-        help: ArgumentHelp("How long a replica may have heard nothing of its primary.", valueName: "time"),
+        help: ArgumentHelp(
+            "How long a replica may have heard nothing of its primary (default: 30s).",
+            valueName: "time"
+        ),
         transform: TimeSpan.orSeconds
     )
     var maxLinkIdle = TimeSpan(seconds: 30)
 
     @Option(
-        help: ArgumentHelp("How long the server may take to save, as 90m.", valueName: "time"),
+        help: ArgumentHelp("How long the server may take to save (default: 1h).", valueName: "time"),
         transform: TimeSpan.orSeconds
     )
     var saveTimeout = TimeSpan(seconds: 3600)

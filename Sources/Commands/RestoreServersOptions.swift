@@ -22,7 +22,7 @@ struct RestoreServersOptions: ParsableArguments, Sendable {
 
     @Option(
         help: ArgumentHelp(
-            "How long a server may take to follow its primary and to write its append-only file.",
+            "How long a server may take to follow its primary and to write its append-only file (default: 10m).",
             valueName: "time"
         ),
         transform: TimeSpan.orSeconds

@@ -20,7 +20,7 @@ struct SelectiveOptions: ParsableArguments, Sendable {
     var db: UInt64?
 
     @Option(
-        help: ArgumentHelp("The largest value that is held in memory, as 64Mi.", valueName: "size"),
+        help: ArgumentHelp("The largest value that is held in memory (default: 512Mi).", valueName: "size"),
         transform: ByteSize.reading
     )
     var maxValueBytes = ByteSize(bytes: 512 << 20)

@@ -52,13 +52,13 @@ struct ServerOptions: ParsableArguments, Sendable {
     var insecure = false
 
     @Option(
-        help: ArgumentHelp("How long to wait for a connection.", valueName: "time"),
+        help: ArgumentHelp("How long to wait for a connection (default: 10s).", valueName: "time"),
         transform: TimeSpan.orSeconds
     )
     var connectTimeout = TimeSpan(seconds: 10)
 
     @Option(
-        help: ArgumentHelp("How long nothing may move at the server, as 90s or 2m.", valueName: "time"),
+        help: ArgumentHelp("How long nothing may move at the server (default: 1m).", valueName: "time"),
         transform: TimeSpan.orSeconds
     )
     var timeout = TimeSpan(seconds: 60)

@@ -47,7 +47,7 @@ struct StatefulSetOptions: ParsableArguments, Sendable {
 
     @Option(
         help: ArgumentHelp(
-            "Through the API server: how long pods that are missing or pending are waited for.",
+            "Through the API server: how long pods that are missing or pending are waited for (default: 30s).",
             valueName: "time"
         ),
         transform: TimeSpan.orSeconds

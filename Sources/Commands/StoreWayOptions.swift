@@ -24,7 +24,7 @@ struct StoreWayOptions: ParsableArguments, Sendable {
     var retryBudget = RetryBudget.retriesUsual
 
     @Option(
-        help: ArgumentHelp("How long nothing may move at a store, as 90s or 2m.", valueName: "time"),
+        help: ArgumentHelp("How long nothing may move at a store (default: 1m).", valueName: "time"),
         transform: TimeSpan.orSeconds
     )
     var storeTimeout = TimeSpan(seconds: secondsUsual)

@@ -73,25 +73,28 @@ struct VolumeRestoreOptions: ParsableArguments, Sendable {
     var noServerCheck = false
 
     @Option(
-        help: ArgumentHelp("How long the pods may take to go.", valueName: "time"),
+        help: ArgumentHelp("How long the pods may take to go (default: 5m).", valueName: "time"),
         transform: TimeSpan.orSeconds
     )
     var stopTimeout = TimeSpan(seconds: 300)
 
     @Option(
-        help: ArgumentHelp("How long a Job's pod may take to start.", valueName: "time"),
+        help: ArgumentHelp("How long a Job's pod may take to start (default: 5m).", valueName: "time"),
         transform: TimeSpan.orSeconds
     )
     var jobStartTimeout = TimeSpan(seconds: 300)
 
     @Option(
-        help: ArgumentHelp("How long a Job may take.", valueName: "time"),
+        help: ArgumentHelp("How long a Job may take (default: 4h).", valueName: "time"),
         transform: TimeSpan.orSeconds
     )
     var jobTimeout = TimeSpan(seconds: 14400)
 
     @Option(
-        help: ArgumentHelp("How long the pods may take to be ready again, and in step.", valueName: "time"),
+        help: ArgumentHelp(
+            "How long the pods may take to be ready again, and in step (default: 15m).",
+            valueName: "time"
+        ),
         transform: TimeSpan.orSeconds
     )
     var readyTimeout = TimeSpan(seconds: 900)
