@@ -25,7 +25,7 @@ extension S3Error {
         default: break
         }
         switch status {
-        case 404: return (.noSuchObject, nil)
+        case 404: return operation.key == nil ? (.noSuchStore, Self.foreignHint) : (.noSuchObject, nil)
         case 412: return (.alreadyExists, nil)
         case 507: return (.noSpace, "Enlarge the store. `redoubt prune` removes old backups.")
         case 401, 403: return denied(operation)
@@ -53,7 +53,7 @@ extension S3Error {
     static let lockHint = "Object Lock or a retention of the bucket keeps it: it can be removed when that ends."
 
     private static let foreignHint =
-        "The answer has no error of S3 in it: check whether the endpoint is one of S3 (--endpoint-url)."
+        "The answer has no error of S3 in it: check whether the endpoint is one of S3 (--endpoint-url), and the bucket."
 
     private static let encryptionHint =
         "Check sse-c-key-file in the URL of the store: an object is read with the key that it was written with, and "
