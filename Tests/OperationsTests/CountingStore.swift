@@ -58,9 +58,9 @@ final class CountingStore: ObjectStore {
         return try await inner.list(under: folder)
     }
 
-    func remove(_ key: ObjectKey) async throws {
+    func remove(_ key: ObjectKey) async throws -> Removal {
         note("remove", key)
-        try await inner.remove(key)
+        return try await inner.remove(key)
     }
 
     func leftovers(under folder: KeyFolder) async throws -> [Leftover] { try await inner.leftovers(under: folder) }
