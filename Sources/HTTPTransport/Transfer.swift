@@ -11,7 +11,7 @@ private let waitingBytesMax = 1024 * 1024
 final class Transfer<Request: Sendable, Head: Sendable>: QueuedTransfer {
     private struct State: Sendable {
         var head: Head?
-        var waiting: [UInt8] = []
+        var waiting = WaitingBytes()
         /// The thread told libcurl to stop reading, until the reader asks for more.
         var isPaused = false
         var isAbandoned = false
@@ -49,12 +49,14 @@ final class Transfer<Request: Sendable, Head: Sendable>: QueuedTransfer {
         }.get()
     }
 
-    /// Waits for bytes of the body and takes all that are there; `nil` at the end.
+    /// Waits for bytes of the body and takes what is there, up to a block; `nil` at the end.
     func nextChunk() async throws -> [UInt8]? {
         let (chunk, resumes) = try await state.wait { state -> Result<([UInt8]?, Bool), any Error>? in
-            guard state.waiting.isEmpty else {
-                defer { (state.waiting, state.isPaused) = ([], false) }
-                return .success((state.waiting, state.isPaused))
+            if let block = state.waiting.next() {
+                // Half of what may wait has to be there again before the reader is through with the rest.
+                let resumes = state.isPaused && state.waiting.count <= waitingBytesMax / 2
+                if resumes { state.isPaused = false }
+                return .success((block, resumes))
             }
             return state.ending?.map { (nil, false) }
         }.get()
@@ -98,14 +100,14 @@ final class Transfer<Request: Sendable, Head: Sendable>: QueuedTransfer {
                 state.isPaused = true
                 return false
             }
-            state.waiting.append(contentsOf: bytes)
+            state.waiting.append(bytes)
             return true
         }
     }
 
     /// The same for what cannot be held back.
     func appendAnyway(_ bytes: UnsafeRawBufferPointer) {
-        state.quietly { $0.waiting.append(contentsOf: bytes) }
+        state.quietly { $0.waiting.append(bytes) }
     }
 
     func wake() {
@@ -116,7 +118,7 @@ final class Transfer<Request: Sendable, Head: Sendable>: QueuedTransfer {
     func restart() -> Bool {
         state.quietly { state in
             guard state.head == nil else { return false }
-            state.waiting = []
+            state.waiting = WaitingBytes()
             return true
         }
     }
