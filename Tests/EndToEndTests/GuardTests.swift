@@ -46,7 +46,10 @@ struct GuardTests {
                     try await eventually("the hold to be told") {
                         process.errors.text.contains("holding the server of") ? true : nil
                     }
-                    let message = try TestJSON(parsing: String(decoding: try Data(contentsOf: log), as: UTF8.self))
+                    // It is written right after it was said.
+                    let message = try await eventually("the termination message") {
+                        try TestJSON(parsing: String(decoding: try Data(contentsOf: log), as: UTF8.self))
+                    }
                     #expect(message["exitCode"] == 5)
                     #expect(message["error"]?["message"]?.text?.contains("hold the server of") == true)
                     proxy.clear()
