@@ -16,6 +16,7 @@ package enum CommandReference {
             change of the options, `make docs` writes it anew.
 
             Every flag has an environment variable: `--part-size` is `REDOUBT_PART_SIZE`. Flag > environment > default.
+            Only the recipients of `copy` have none.
             A flag that may be repeated takes several values from its variable, separated by white space.
             """,
             amounts, exitCodes, block("redoubt", RootCommand.helpMessage(columns: columns)),

@@ -19,7 +19,8 @@ struct CopyCommand: MonitoredCommand {
             With --recipient, what is stored is encrypted for others, or for the first time; the rest of the manifest \
             stays. What is encrypted in the source then needs --identity. Without --recipient no key is needed; what \
             no --identity opens is proven to be what was stored. REDOUBT_RECIPIENT and REDOUBT_RECIPIENTS_FILE say \
-            whom backups are for, and are not read: what a copy is encrypted for stands on its command line alone.
+            whom backups are for, and not copies. Where one of them is set, a set that is not encrypted is refused \
+            (exit code 8): --recipient on the command line encrypts it, --as-is copies it as it is.
             """
     )
 
@@ -57,6 +58,9 @@ struct CopyCommand: MonitoredCommand {
     )
     var since: PastMoment?
 
+    @Flag(help: "Copy sets that are not encrypted as they are, although REDOUBT_RECIPIENT or its file is set.")
+    var asIs = false
+
     @Flag(help: "Say what would be copied, and copy nothing.")
     var dryRun = false
 
@@ -75,18 +79,14 @@ struct CopyCommand: MonitoredCommand {
         if [backup != nil, all, since != nil].filter(\.self).count > 1 {
             throw ValidationError("give one of BACKUP, --all and --since")
         }
+        if asIs, !recipients.isEmpty { throw ValidationError("--as-is and --recipient exclude each other") }
     }
 
     func execute() async throws -> ExitCode {
         let session = outputs.session()
         let choice = try choice()
         let encryption = EncryptionChoice(try recipients.lock())
-        let passedOver = EnvironmentLayer.passedOver(by: "copy", in: session.environment)
-        if !encryption.isAsked, !passedOver.isEmpty {
-            session.logger.warning(
-                "sets are copied as they are: copy reads no \(passedOver.joined(separator: " and no ")), give --recipient"
-            )
-        }
+        let passedOver = plainSetsRefused(encryption, session)
         let signingKey = try signing.key(session)
         guard signingKey == nil || encryption.isAsked else {
             throw Failure(
@@ -112,6 +112,7 @@ struct CopyCommand: MonitoredCommand {
                     at: proof.proof,
                     encrypting: encryption,
                     signingWith: signingKey,
+                    refusingPlainFor: passedOver,
                     runID: session.runID,
                     meter: session.meter,
                     logger: session.logger
@@ -125,6 +126,19 @@ struct CopyCommand: MonitoredCommand {
         RunFacts.note { $0.copied(report) }
         try session.result(report.text, report, verdict: report.verdict)
         return try report.ending(sets)
+    }
+
+    /// The variables that say that backups are encrypted, where sets are copied as they are and nobody said that those
+    /// which are not encrypted may be, too.
+    private func plainSetsRefused(_ encryption: EncryptionChoice, _ session: Session) -> [String] {
+        guard !encryption.isAsked, !asIs else { return [] }
+        let variables = EnvironmentLayer.passedOver(by: "copy", in: session.environment)
+        if !variables.isEmpty {
+            session.logger.info(
+                "encrypted sets are copied as they are: \(variables.joined(separator: " and ")) is for backups"
+            )
+        }
+        return variables
     }
 
     private func choice() throws -> CopyChoice {

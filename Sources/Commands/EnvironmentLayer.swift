@@ -3,15 +3,16 @@
 import Failures
 import FoundationEssentials
 
-/// Every flag has an environment variable: `--part-size` is `REDOUBT_PART_SIZE`. Flag > environment > default.
+/// Every flag has an environment variable: `--part-size` is `REDOUBT_PART_SIZE`. Flag > environment > default. Only the
+/// recipients of `copy` have none.
 ///
 /// The layer works on the command line itself: what stands in the environment and not on the line is added to it, so
 /// that one parser decides about both. An option that may be repeated takes several values, separated by white space.
 package enum EnvironmentLayer {
     package static let prefix = "REDOUBT_"
 
-    /// What a command takes from its line alone. A copy leaves sets as they are unless this copy is told otherwise: the
-    /// recipients in an environment that it shares with `backup` are those of backups.
+    /// What a command takes from its line alone. The recipients in an environment that a copy shares with `backup` are
+    /// those of backups: what is encrypted must not be decrypted on their account, and `copy` sends nothing plain there.
     private static let lineOnly: [String: Set<String>] = ["copy": ["recipient", "recipients-file"]]
 
     /// The variables of an environment that a command passes over, though it has such an option.

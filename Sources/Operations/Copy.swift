@@ -21,18 +21,24 @@ package struct Copy: Sendable {
     let encryption: EncryptionChoice
     /// What manifests are signed with that are not those of the source.
     let signingKey: SigningKey?
+    /// What says that sets are to be encrypted, though not by this copy; nothing where any may be copied as it is.
+    private let refusingPlainFor: [String]
     let meter: ProgressMeter
     let logger: Logger
     private let runID: String
     private let timing: LeaseTiming
 
-    /// - Parameter runID: random, new for each run.
+    /// - Parameters:
+    ///   - refusingPlainFor: variables of the environment that say whom backups are encrypted for: then a set that is
+    ///     not encrypted is refused, and not sent to where only encrypted ones are expected.
+    ///   - runID: random, new for each run.
     package init(
         from source: Catalog,
         to target: Catalog,
         at level: RDBLevel?,
         encrypting encryption: EncryptionChoice = .none,
         signingWith signingKey: SigningKey? = nil,
+        refusingPlainFor: [String] = [],
         runID: String,
         timing: LeaseTiming = LeaseTiming(),
         meter: ProgressMeter,
@@ -43,6 +49,7 @@ package struct Copy: Sendable {
         self.level = level
         self.encryption = encryption
         self.signingKey = signingKey
+        self.refusingPlainFor = refusingPlainFor
         self.runID = runID
         self.timing = timing
         self.meter = meter
@@ -76,6 +83,7 @@ package struct Copy: Sendable {
             do {
                 let set = try await StoredSet(entry, in: source)
                 let isThere = try await target.holds(set, as: encryption)
+                if !isThere { try requireEncrypted(set) }
                 planned.append(CopiedSet(entry, isThere ? .present : .wouldCopy))
             } catch let failure as Failure {
                 planned.append(CopiedSet(entry, .failed(failure)))
@@ -142,6 +150,7 @@ package struct Copy: Sendable {
                 logger.info("\(set.title) is there already")
                 return CopiedSet(entry, .present)
             }
+            try requireEncrypted(set)
             // Member by member, each proven before it becomes visible; then the manifest makes the set exist.
             logger.info("copy \(set.title) to \(target.store.location)")
             let amount = try await SetCopy(set, self, beside: history, under: lease).run()
@@ -157,6 +166,20 @@ package struct Copy: Sendable {
             logger.error("\(entry.title) was not copied: \(failure)")
             return CopiedSet(entry, .failed(failure))
         }
+    }
+
+    /// - Throws: `.guardRefused` for a set that is not encrypted, where that is expected of it.
+    private func requireEncrypted(_ set: StoredSet) throws {
+        guard !refusingPlainFor.isEmpty, !encryption.isAsked,
+            let plain = set.manifest.storedMembers.first(where: { $0.stored?.encryption == nil })
+        else { return }
+        throw Failure(
+            .guardRefused,
+            "copy \(set.title) to \(target.store.location): \(plain.member) is not encrypted, and "
+                + "\(refusingPlainFor.joined(separator: " and ")) is set, which copy does not read",
+            hint: "--recipient age1… (or --recipients-file FILE) on the command line encrypts the copy; --as-is copies "
+                + "the set as it is."
+        )
     }
 
     /// Two names of one store would make one copy pass for two. Whoever looks into the source, and finds the lease that
