@@ -106,6 +106,20 @@ struct JobsTests {
         #expect(folders["components/volume-source"]?.args.count == 3)
         Self.expectTheKeys(in: folders["components/encryption"])
         Self.expectTheSignatures(in: folders["components/signing"])
+        Self.expectTheVolumeSource(in: folders)
+    }
+
+    /// The CronJobs that it brings get what a component promises of all backups.
+    private static func expectTheVolumeSource(in folders: [String: Folder]) {
+        for (components, words) in [
+            "encryption+signing": ["--recipients-file=/recipients/recipients", "--sign-key=/sign-key/sign.pem"],
+            "second-store+spool": ["--to=$(SECOND_STORE_URL)", "--spool=/spool"],
+            "tls": ["--tls", "--cacert=/tls/ca.crt"],
+        ] {
+            let args = folders["components/volume-source+\(components)"]?.args ?? []
+            #expect(args.count == 3, "\(components)")
+            for line in args { #expect(words.allSatisfy(line.contains), "\(components): \(line)") }
+        }
     }
 
     /// Who writes has the public half alone, and whoever reads has the identity.
