@@ -27,7 +27,7 @@ struct GuardOptions: ParsableArguments, Sendable {
             "Guard: how long an empty folder waits for the store: 90s, 1h (default: 10m).",
             valueName: "time"
         ),
-        transform: TimeSpan.withUnit
+        transform: TimeSpan.orSeconds
     )
     var guardDeadline = TimeSpan(seconds: 600)
 

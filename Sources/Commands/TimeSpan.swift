@@ -6,9 +6,9 @@ import ObjectStorage
 
 /// A span of time as people write it: `90s`, `15m`, `26h`, `30d`, `1w`, `1d12h`.
 ///
-/// Every option that takes a time reads it in one of two ways. How long something may be waited for has always been a
-/// number of seconds, and may be one. What else takes a time, the age of a backup above all, wants a unit: `26` is 26
-/// hours for whoever forgot it, and 26 seconds for a program.
+/// Every option that takes a time reads it in one of two ways. How long something may be waited for, or may take, has
+/// always been a number of seconds, and may be one. The age of a backup wants a unit: `26` is 26 hours for whoever forgot
+/// it, and 26 seconds for a program.
 package struct TimeSpan: Sendable, Hashable, CustomStringConvertible {
     private let milliseconds: Int64
 
@@ -28,9 +28,10 @@ package struct TimeSpan: Sendable, Hashable, CustomStringConvertible {
 
     var duration: Duration { .milliseconds(milliseconds) }
 
+    /// As it is read again: what has a fraction has no unit, because none may follow a point.
     package var description: String {
         switch seconds {
-        case _ where milliseconds % 1000 != 0: "\(inSeconds)s"
+        case _ where milliseconds % 1000 != 0: "\(inSeconds)"
         case 0: "0s"
         case let all where all % 86_400 == 0: "\(all / 86_400)d"
         case let all where all % 3600 == 0: "\(all / 3600)h"

@@ -28,7 +28,7 @@ struct VerifyRoundOptions: ParsableArguments, Sendable {
                 + "run. One backup is always read.",
             valueName: "time"
         ),
-        transform: TimeSpan.withUnit
+        transform: TimeSpan.orSeconds
     )
     var maxTime: TimeSpan?
 

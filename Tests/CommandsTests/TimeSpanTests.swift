@@ -2,6 +2,7 @@
 
 import Catalog
 import Commands
+import TestParts
 import Testing
 
 /// Spans of time on the command line: one grammar, whatever takes one.
@@ -49,6 +50,36 @@ struct TimeSpanTests {
         #expect(throws: TimeSpan.Refusal.self) { try RetentionSpan.reading("0d") }
         let month = #expect(throws: TimeSpan.Refusal.self) { try TimeSpan.withUnit("1mo") }
         #expect(month?.description.contains("30d") == true)
+    }
+
+    /// Only an age is asked back. What was a number of seconds in the manifest of a pod stays one.
+    @Test(arguments: [
+        ["restore", "--from", "file:///x", "--data-dir", "/x", "--guard", "--guard-deadline", "600"],
+        ["verify", "--from", "file:///x", "--all", "--max-time", "3600"],
+        ["prune", "--from", "file:///x", "--keep-last", "1", "--grace", "3600"],
+        ["backup", "--to", "file:///x", "--endpoint", "redis://x", "--store-timeout", "60"],
+    ])
+    func aTimeThatIsNoAgeMayBeANumberOfSeconds(line: [String]) throws {
+        #expect(Entry.understands(line))
+    }
+
+    @Test(arguments: ["--max-age", "--max-verify-age", "--max-drill-age"])
+    func anAgeIsAskedBackOnTheLine(flag: String) {
+        #expect(!Entry.understands(["status", "--from", "file:///x", flag, "26"]))
+        #expect(Entry.understands(["status", "--from", "file:///x", flag, "26h"]))
+    }
+
+    /// What a run hands on to others is what was said to it.
+    @Test func whateverIsShownIsReadAgain() throws {
+        var random = SeededRandom(seed: 7)
+        let whole = (0..<200).map { _ in "\(UInt32.random(in: 0...3_000_000_000, using: &random))" }
+        let broken = (0..<200).map { _ in
+            "\(UInt32.random(in: 0...700_000, using: &random)).\(UInt16.random(in: 1...999, using: &random))"
+        }
+        for text in whole + broken + ["90.5", "0.001", "0.25", "604800.5", "0.0004"] {
+            let span = try TimeSpan.orSeconds(text)
+            #expect(try TimeSpan.orSeconds("\(span)") == span, "\(text) is shown as \(span)")
+        }
     }
 
     @Test(arguments: [(0, "0s"), (90, "90s"), (120, "2m"), (7200, "2h"), (604_800, "7d")])
