@@ -66,8 +66,12 @@ package enum Entry {
     package static func run(_ arguments: [String], environment: [String: String]) async -> Int32 {
         let asJSON = wantsJSON(arguments, environment)
         let command: any ParsableCommand
+        let (followable, remarks) = MonitoringOptions.followable(
+            environment,
+            typed: EnvironmentLayer.flags(on: arguments)
+        )
         do {
-            command = try RootCommand.parseAsRoot(layered(arguments, environment))
+            command = try RootCommand.parseAsRoot(layered(arguments, followable))
             guard command is any RunnableCommand else {
                 var command = command
                 try command.run()
@@ -79,6 +83,10 @@ package enum Entry {
             return reportUsage(error, asJSON: asJSON)
         }
         guard let runnable = command as? any RunnableCommand else { return ExitCode.unclassified.rawValue }
+        if !remarks.isEmpty, runnable is any MonitoredCommand {
+            let logger = runnable.outputs.session().logger
+            for remark in remarks { logger.warning("\(remark)") }
+        }
         return await run(runnable)
     }
 

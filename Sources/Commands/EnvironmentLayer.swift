@@ -17,7 +17,7 @@ package enum EnvironmentLayer {
 
     /// The variables of an environment that a command passes over, though it has such an option.
     package static func passedOver(by command: String, in environment: [String: String]) -> [String] {
-        (lineOnly[command] ?? []).map { Option(name: $0, takesValue: true, isRepeating: true).variable }
+        (lineOnly[command] ?? []).map(variable)
             .filter { environment[$0]?.isEmpty == false }.sorted()
     }
 
@@ -34,8 +34,22 @@ package enum EnvironmentLayer {
         }
 
         package var variable: String {
-            prefix + name.uppercased().replacing("-", with: "_")
+            EnvironmentLayer.variable(of: name)
         }
+    }
+
+    /// `REDOUBT_PART_SIZE` of `part-size`.
+    static func variable(of flag: String) -> String {
+        prefix + flag.uppercased().replacing("-", with: "_")
+    }
+
+    /// The flags that stand on a command line, without their dashes.
+    static func flags(on arguments: [String]) -> Set<String> {
+        Set(
+            arguments.prefix { $0 != "--" }.compactMap { argument in
+                argument.hasPrefix("--") ? argument.dropFirst(2).split(separator: "=").first.map(String.init) : nil
+            }
+        )
     }
 
     /// The command line with what the environment adds to it.
@@ -51,13 +65,8 @@ package enum EnvironmentLayer {
         guard let index = arguments.firstIndex(where: { options[$0] != nil }),
             let known = options[arguments[index]]
         else { return arguments }
-        let given = Set(
-            arguments.prefix { $0 != "--" }.compactMap { argument in
-                argument.hasPrefix("--") ? argument.dropFirst(2).split(separator: "=").first.map(String.init) : nil
-            }
-        )
         var added: [String] = []
-        let taken = given.union(lineOnly[arguments[index]] ?? [])
+        let taken = flags(on: arguments).union(lineOnly[arguments[index]] ?? [])
         for option in known where !taken.contains(option.name) {
             guard let value = environment[option.variable], !value.isEmpty else { continue }
             added += try tokens(of: option, value)

@@ -4,7 +4,7 @@ import ArgumentParser
 import Telemetry
 
 /// Who is told how a run went. None of them can make it fail, or hold it up for more than a few seconds.
-struct MonitoringOptions: ParsableArguments, Sendable {
+package struct MonitoringOptions: ParsableArguments, Sendable {
     @Option(
         help: ArgumentHelp(
             "File that gets metrics when the run ends, for the textfile collector of the node exporter: a name that "
@@ -37,21 +37,66 @@ struct MonitoringOptions: ParsableArguments, Sendable {
     @Option(help: ArgumentHelp("File with the secret that signs it (HMAC-SHA256).", valueName: "file"))
     var webhookSecretFile: String?
 
-    func validate() throws {
-        // None is quoted: they may hold secrets.
-        for (flag, url) in [("pushgateway", pushgateway), ("ping-url", pingURL), ("webhook", webhook)] {
-            guard let url, DeliveryURL(url) == nil else { continue }
-            throw ValidationError("--\(flag) is http://host/… or https://host/…")
-        }
-        if pingURL != nil, pingURLFile != nil {
-            throw ValidationError("--ping-url and --ping-url-file exclude each other")
-        }
-        if webhookSecretFile != nil, webhook == nil { throw ValidationError("--webhook-secret-file needs --webhook") }
-        if metricsFile?.hasSuffix("/") == true { throw ValidationError("--metrics-file is a file, not a folder") }
+    package init() {}
+
+    /// Of what is typed; what stands in the environment was looked at before (`followable`).
+    package func validate() throws {
+        let values = [
+            "metrics-file": metricsFile, "pushgateway": pushgateway, "ping-url": pingURL, "ping-url-file": pingURLFile,
+            "webhook": webhook, "webhook-secret-file": webhookSecretFile,
+        ]
+        if let flaw = Self.flaws({ values[$0] ?? nil }).first { throw ValidationError(flaw.reason) }
     }
 
     var isEmpty: Bool {
         metricsFile == nil && pushgateway == nil && pingURL == nil && pingURLFile == nil && webhook == nil
+    }
+}
+
+extension MonitoringOptions {
+    /// What cannot be followed, and the flags that say so. None is quoted: they may hold secrets.
+    private static func flaws(_ value: (String) -> String?) -> [(flags: [String], reason: String)] {
+        var flaws: [(flags: [String], reason: String)] = []
+        for flag in ["pushgateway", "ping-url", "webhook"] {
+            guard let url = value(flag), DeliveryURL(url) == nil else { continue }
+            flaws.append(([flag], "--\(flag) is http://host/… or https://host/…"))
+        }
+        if value("ping-url") != nil, value("ping-url-file") != nil {
+            flaws.append((["ping-url-file", "ping-url"], "--ping-url and --ping-url-file exclude each other"))
+        }
+        if value("webhook-secret-file") != nil, value("webhook") == nil {
+            flaws.append((["webhook-secret-file"], "--webhook-secret-file needs --webhook"))
+        }
+        if value("metrics-file")?.hasSuffix("/") == true {
+            flaws.append((["metrics-file"], "--metrics-file is a file, not a folder"))
+        }
+        return flaws
+    }
+
+    /// An environment without what it says of watchers and nobody can follow, and what that was. Whoever watches must
+    /// not make a run fail, nor by `restore --guard` keep a server from starting.
+    /// - Parameter typed: the flags on the line, which win.
+    package static func followable(
+        _ environment: [String: String],
+        typed: Set<String>
+    ) -> (environment: [String: String], remarks: [String]) {
+        var followable = environment
+        var remarks: [String] = []
+        // Without one, another may have a flaw: the secret of a webhook that is none.
+        while true {
+            let flaws = flaws { flag in
+                // The parser judges it.
+                if typed.contains(flag) { return "https://typed" }
+                return followable[EnvironmentLayer.variable(of: flag)].flatMap { $0.isEmpty ? nil : $0 }
+            }
+            let found = flaws.lazy.compactMap { flaw in
+                flaw.flags.first { !typed.contains($0) }.map { (flag: $0, reason: flaw.reason) }
+            }
+            guard let (flag, reason) = found.first else { return (followable, remarks) }
+            let variable = EnvironmentLayer.variable(of: flag)
+            followable[variable] = nil
+            remarks.append("\(variable) is passed over: \(reason)")
+        }
     }
 }
 

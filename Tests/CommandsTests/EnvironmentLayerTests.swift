@@ -52,6 +52,32 @@ struct EnvironmentLayerTests {
         #expect(EnvironmentLayer.passedOver(by: "backup", in: environment) == [])
     }
 
+    /// Whoever watches keeps no run from being made, and no server from starting.
+    @Test(
+        arguments: [
+            (["PING_URL": "no url"], [], ["REDOUBT_PING_URL"]),
+            (["PUSHGATEWAY": "gateway:9091", "PING_URL": "https://a/b"], [], ["REDOUBT_PUSHGATEWAY"]),
+            (["PING_URL": "https://a/b", "PING_URL_FILE": "/f"], [], ["REDOUBT_PING_URL_FILE"]),
+            (["PING_URL": "https://a/b"], ["ping-url-file"], ["REDOUBT_PING_URL"]),
+            (["PING_URL": "no url", "PING_URL_FILE": "/f"], [], ["REDOUBT_PING_URL"]),
+            (["WEBHOOK_SECRET_FILE": "/f"], [], ["REDOUBT_WEBHOOK_SECRET_FILE"]),
+            (["WEBHOOK_SECRET_FILE": "/f"], ["webhook"], []),
+            (
+                ["WEBHOOK": "ftp://a", "WEBHOOK_SECRET_FILE": "/f"], [],
+                ["REDOUBT_WEBHOOK", "REDOUBT_WEBHOOK_SECRET_FILE"]
+            ),
+            (["METRICS_FILE": "/folder/"], [], ["REDOUBT_METRICS_FILE"]),
+            (["PING_URL": ""], [], []),
+            (["PING_URL": "no url"], ["ping-url"], []),
+        ] as [([String: String], Set<String>, Set<String>)]
+    )
+    func whatNobodyCanFollowIsPassedOver(says: [String: String], typed: Set<String>, without: Set<String>) {
+        let environment = Dictionary(uniqueKeysWithValues: says.map { ("REDOUBT_\($0.key)", $0.value) })
+        let (followable, remarks) = MonitoringOptions.followable(environment, typed: typed)
+        #expect(Set(environment.keys).subtracting(followable.keys) == without)
+        #expect(remarks.count == without.count && !remarks.joined().contains("no url"), "\(remarks)")
+    }
+
     @Test func aSwitchThatIsNeitherTrueNorFalseIsRefused() {
         let failure = #expect(throws: Failure.self) {
             try EnvironmentLayer.apply(

@@ -170,6 +170,31 @@ struct GuardTests {
         }
     }
 
+    /// Whom a pod is told to ping is nothing that a server waits for; and a number of seconds has always been one.
+    @Test func whoeverWatchesKeepsNoServerFromStarting() async throws {
+        try await withTemporaryFolder { folder in
+            let data = folder.appendingPathComponent("data")
+            try FileManager.default.createDirectory(at: data, withIntermediateDirectories: true)
+            let store = folder.appendingPathComponent("store")
+            try FileManager.default.createDirectory(at: store, withIntermediateDirectories: true)
+            let line =
+                ["restore", "--guard", "--from", "file://\(store.path)", "--data-dir", data.path, "--name", "demo"]
+            let flaws = [
+                ["REDOUBT_PING_URL": "a-secret-that-is-no-url"], ["REDOUBT_PUSHGATEWAY": "gateway:9091"],
+                ["REDOUBT_WEBHOOK_SECRET_FILE": "/nowhere"],
+                ["REDOUBT_PING_URL": "http://127.0.0.1:9/x", "REDOUBT_PING_URL_FILE": "/nowhere"],
+            ]
+            for flaw in flaws {
+                let environment = flaw.merging(["REDOUBT_GUARD_DEADLINE": "600"]) { $1 }
+                let outcome = try await Redoubt.run(line, environment: environment)
+                #expect(outcome.code == 0 && outcome.errors.contains("passed over"), "\(flaw): \(outcome.errors)")
+                #expect(!outcome.errors.contains("a-secret"))
+                let typed = try await Redoubt.run(line + ["--ping-url", "no-url"], environment: environment)
+                #expect(typed.code == 64, "\(typed.errors)")
+            }
+        }
+    }
+
     @Test func aGuardMovesNoData() async throws {
         let outcome = try await Redoubt.run(
             "restore",
