@@ -175,7 +175,17 @@ struct VolumeRestoreOptions: ParsableArguments, Sendable {
     /// - Throws: `.usage` for a file that they would not find.
     func keyArguments(_ identity: IdentityOptions, isOwnKnown: Bool) throws -> [String] {
         if let secret = try secret() {
-            return ["--identity=\(secret.path)"] + (isOwnKnown ? identity.passphraseArguments : [])
+            guard isOwnKnown || identity.passphraseArguments.isEmpty else {
+                throw Failure(
+                    .usage,
+                    "restore through volumes: the Jobs would not find "
+                        + identity.passphraseArguments.joined(separator: " "),
+                    hint: "From outside of the cluster, put the identity into the Secret without its passphrase, as "
+                        + "age -d shows it, and give --identity here in that form, too. In a pod with POD_NAME and "
+                        + "POD_NAMESPACE, the Jobs have its volumes."
+                )
+            }
+            return ["--identity=\(secret.path)"] + identity.passphraseArguments
         }
         guard !identity.isEmpty, !isOwnKnown else { return identity.arguments }
         throw Failure(

@@ -19,6 +19,10 @@ struct VolumeEncryptionTests {
                     (12, "--identity-secret", []),
                     (64, "would not find", ["--identity", keys.identityFile]),
                     (12, "--identity", ["--identity-secret", secret, "--identity", strange.identityFile]),
+                    (
+                        64, "would not find",
+                        ["--identity-secret", secret, "--identity-passphrase-file", keys.identityFile]
+                    ),
                     (64, "NAME/KEY", ["--identity-secret", "a/b/c"]),
                 ]
                 for (code, says, words) in refusals {
