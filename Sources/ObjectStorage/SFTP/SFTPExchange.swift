@@ -75,5 +75,4 @@ struct SFTPExchange: Sendable {
     private func isPassing(_ failure: Failure) -> Bool {
         failure.code.isTransient || (failure.code == .authenticationFailed && hasLoggedIn.value)
     }
-
 }
