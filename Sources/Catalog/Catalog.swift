@@ -117,7 +117,7 @@ package struct Catalog: Sendable {
         try ObjectKey([name, id.text, manifestFileName])
     }
 
-    static func isManifest(_ key: ObjectKey) -> Bool {
+    package static func isManifest(_ key: ObjectKey) -> Bool {
         key.components.count == 3 && key.components[2] == manifestFileName && BackupID(key.components[1]) != nil
             && !key.components[0].hasPrefix(".")
     }

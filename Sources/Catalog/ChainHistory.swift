@@ -67,11 +67,13 @@ package struct ChainWalk {
     private var isStarted = false
     private var isBroken = false
 
-    package init(_ history: ChainHistory) {
+    /// - Parameter rank: of several records of one set, the one with the least counts. Anybody who may write to the
+    ///   store may have put another one beside it.
+    package init(_ history: ChainHistory, rank: (ChainedRemoval) -> Int) {
         waiting = history.sets.sorted { $0.id < $1.id }
         removals = Dictionary(
             history.removals.map { ($0.record.link, $0) },
-            uniquingKeysWith: { first, other in first.signatures.isEmpty ? other : first }
+            uniquingKeysWith: { first, other in rank(other) < rank(first) ? other : first }
         )
     }
 
@@ -149,7 +151,7 @@ extension Catalog {
         }
         // After the manifests: what goes meanwhile is on record before it goes.
         let removals = try await removalRecords(of: name, where: countsRemoval)
-        let pruned = Set(removals.map(\.record.link))
+        let pruned = Set(removals.lazy.filter { !$0.isFromElsewhere }.map(\.record.link))
         let marked = sets.sorted { $0.id < $1.id }.map { set in
             var set = set
             set.wasPruned = pruned.contains(set.link)

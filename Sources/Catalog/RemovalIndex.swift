@@ -11,6 +11,11 @@ package struct ChainedRemoval: Sendable {
     package let bytes: [UInt8]
     package let signatures: [StoredSignature]
 
+    /// Whether a copy brought it: the set was removed from another store.
+    package var isFromElsewhere: Bool {
+        key.components[2].dropFirst(BackupID.textLength).hasPrefix(SetRemoval.elsewhereMark)
+    }
+
     /// Those of the keys that signed it.
     package func signers(among keys: [VerificationKey]) -> [VerificationKey] {
         signatures.signers(of: bytes, among: keys)
@@ -22,6 +27,8 @@ package struct RemovalIndex: Sendable {
     fileprivate let name: String
     fileprivate let keys: [BackupID: [ObjectKey]]
     fileprivate let signatures: SignatureIndex
+    /// The names of all signatures of records of a set.
+    private let signatureNames: [BackupID: Set<String>]
 
     fileprivate init(name: String, _ listed: [ObjectKey]) {
         self.name = name
@@ -29,6 +36,19 @@ package struct RemovalIndex: Sendable {
         keys = Dictionary(grouping: records) { BackupID(String($0.components[2].prefix(BackupID.textLength))) }
             .reduce(into: [:]) { keys, entry in if let id = entry.key { keys[id] = entry.value } }
         signatures = SignatureIndex(listed)
+        signatureNames = listed.reduce(into: [:]) { names, key in
+            guard let file = key.components.last, SignatureName(file) != nil,
+                let id = BackupID(String(file.prefix(BackupID.textLength)))
+            else { return }
+            names[id, default: []].insert(file)
+        }
+    }
+
+    /// Whether there is nothing of a set in the other store that is not here, as far as names tell: a record, and
+    /// every signature that one has there.
+    package func covers(_ other: RemovalIndex, _ id: BackupID) -> Bool {
+        guard other.keys[id] != nil else { return true }
+        return keys[id] != nil && (other.signatureNames[id] ?? []).isSubset(of: signatureNames[id] ?? [])
     }
 }
 
@@ -43,13 +63,12 @@ extension Catalog {
         return RemovalIndex(name: name, keys)
     }
 
-    /// The record of the removal of that very set; one that is signed, where there are several. `nil` where there is
-    /// none that can be read.
-    package func removal(of link: Manifest.Link, among index: RemovalIndex) async throws -> ChainedRemoval? {
-        var found: ChainedRemoval?
+    /// The records of the removal of that very set, as far as they can be read.
+    package func removals(of link: Manifest.Link, among index: RemovalIndex) async throws -> [ChainedRemoval] {
+        var found: [ChainedRemoval] = []
         for key in index.keys[link.id] ?? [] {
             guard let removal = try await removal(at: key, index), removal.record.link == link else { continue }
-            if found == nil || !removal.signatures.isEmpty { found = removal }
+            found.append(removal)
         }
         return found
     }
@@ -114,10 +133,16 @@ extension Catalog {
         try await write(signer.signature(ofRemoval: removal.bytes, under: removal.key))
     }
 
-    /// Keeps the record of another store, byte for byte, beside what is there.
+    /// Keeps the record of another store, byte for byte, beside what is there and apart from the records of this one;
+    /// with its signatures, as far as they can be such and nothing else lies in their place.
     package func keep(_ removal: ChainedRemoval) async throws {
-        for signature in removal.signatures { try await write(signature) }
-        for key in [removal.key, try removal.record.key("-" + SHA256Digest.hex(of: removal.bytes).prefix(16))] {
+        for signature in removal.signatures where signature.isUsable {
+            // Then it is told as forged; the records behind it do not have to wait for that.
+            do { try await write(signature) } catch let failure as Failure where failure.code == .digestMismatch {}
+        }
+        let mark = SetRemoval.elsewhereMark
+        for end in ["", "-" + SHA256Digest.hex(of: removal.bytes).prefix(16)] {
+            let key = try removal.record.key(mark + end)
             do {
                 try await store.create(key, removal.bytes)
                 return

@@ -48,6 +48,9 @@ package struct SetRemoval: Sendable, Hashable, NumberedRecord {
     package var link: Manifest.Link { Manifest.Link(id: backup, manifestSha256: manifestSha256) }
 
     package static let folderName = ".removed"
+    /// Behind the id in the key of a record that a copy brought: it tells what became of a set in another store, and
+    /// nothing of a loss in this one.
+    static let elsewhereMark = "-elsewhere"
     static let suffix = ".json"
     /// The largest record that is read, in bytes.
     static let sizeBytesMax = 64 << 10

@@ -90,9 +90,7 @@ package struct SetWriter: Sendable {
     /// Writes the manifest of members that are visible already, each committed by the pod that took it, or by the run
     /// that copies the set.
     ///
-    /// - Parameters:
-    ///   - bytes: the manifest as another store holds it; encoded anew when there are none.
-    ///   - signatures: of these bytes, as the other store holds them.
+    /// - Parameter bytes: the manifest as another store holds it; encoded anew when there are none.
     /// - Returns: `false` when the set exists already: another pod was faster.
     /// - Throws: `.locked` when a member is gone, or is not what its record says. Nothing is taken back: what is
     ///   there
@@ -100,7 +98,6 @@ package struct SetWriter: Sendable {
     package func conclude(
         _ manifest: Manifest,
         as bytes: [UInt8]? = nil,
-        signatures: [StoredSignature] = [],
         under leases: [HeldLease]
     ) async throws -> Bool {
         for member in manifest.storedMembers {
@@ -117,7 +114,7 @@ package struct SetWriter: Sendable {
         for lease in leases { try await lease.confirm() }
         do {
             let visible = manifest.storedMembers.compactMap { $0.stored.flatMap { ObjectKey(parsing: $0.key) } }
-            try await write(manifest, as: bytes, signatures, over: visible, takesBack: false)
+            try await write(manifest, as: bytes, over: visible, takesBack: false)
             return true
         } catch let failure as Failure where failure.code == .alreadyExists {
             return false
@@ -142,7 +139,6 @@ package struct SetWriter: Sendable {
     private func write(
         _ manifest: Manifest,
         as given: [UInt8]? = nil,
-        _ signatures: [StoredSignature] = [],
         over members: [ObjectKey],
         takesBack: Bool = true
     ) async throws {
@@ -153,8 +149,7 @@ package struct SetWriter: Sendable {
             bytes = try given ?? manifest.encoded()
             _ = try Manifest(decoding: bytes)
             // A signature is there before what it signs, so that no reader finds a set without it.
-            let own = try signingKey?.signature(ofManifest: bytes, name: name, id: id)
-            for signature in signatures + (own.map { [$0] } ?? []) {
+            if let signature = try signingKey?.signature(ofManifest: bytes, name: name, id: id) {
                 visible.append(signature.key)
                 try await Catalog(store: store).write(signature)
             }

@@ -92,6 +92,11 @@ package struct StoredSignature: Sendable, Hashable {
     /// The fingerprint of the key that is said to have made it; `nil` where its name does not say.
     package let claimedBy: String?
 
+    /// Whether what lies there can be a signature at all.
+    package var isUsable: Bool { bytes.count == Self.length }
+    /// Ed25519, in bytes.
+    static let length = 64
+
     init(key: ObjectKey, bytes: [UInt8], claimedBy: String?) {
         self.key = key
         self.bytes = bytes
@@ -130,9 +135,6 @@ extension SigningKey {
 }
 
 extension Catalog {
-    /// Ed25519.
-    private static let signatureBytes = 64
-
     /// The signatures of the manifest with these bytes, whoever made them.
     /// - Parameter index: what a listing shows; the folder of the set is listed when it is `nil`.
     package func signatures(
@@ -168,8 +170,8 @@ extension Catalog {
     /// What lies under the key of a signature, empty where that cannot be one; `nil` where there is nothing.
     private func signature(under key: ObjectKey) async throws -> [UInt8]? {
         do {
-            let found = try await store.read(key, bytesMax: Self.signatureBytes).bytes
-            return found.count == Self.signatureBytes ? found : []
+            let found = try await store.read(key, bytesMax: StoredSignature.length).bytes
+            return found.count == StoredSignature.length ? found : []
         } catch let failure as Failure where failure.code == .unsupported {
             return []
         } catch let failure as Failure where failure.code == .noSuchObject {
@@ -177,14 +179,21 @@ extension Catalog {
         }
     }
 
-    /// Writes a signature, unless it is there.
+    /// Writes a signature, unless it is there. What lies in its place and can be none, because it is too short or too
+    /// long, makes room for it.
     /// - Throws: `.digestMismatch` when something else lies in its place.
     package func write(_ signature: StoredSignature) async throws {
         do {
             try await store.create(signature.key, signature.bytes)
         } catch let failure as Failure where failure.code == .alreadyExists {
+            let found = try await self.signature(under: signature.key)
+            if found?.isEmpty == true {
+                try await store.remove(signature.key)
+                try await store.create(signature.key, signature.bytes)
+                return
+            }
             // An earlier try of the same: Ed25519 signs the same bytes the same way (RFC 8032, section 5.1.6).
-            guard try await self.signature(under: signature.key) == signature.bytes else {
+            guard found == signature.bytes else {
                 throw Failure(
                     .digestMismatch,
                     "write \(signature.key) in \(store.location): something else lies there",

@@ -11,13 +11,7 @@ struct ChainOptions: ParsableArguments, Sendable {
     @Flag(help: "Prove that no set was removed, changed or replaced by an older one; reads no snapshot.")
     var chain = false
 
-    @Option(
-        help: ArgumentHelp(
-            "With --chain: a file with the Ed25519 key that must have signed, as PEM. Repeatable.",
-            valueName: "file"
-        )
-    )
-    var publicKey: [String] = []
+    @OptionGroup var signers: PublicKeyOptions
 
     @Option(
         help: ArgumentHelp(
@@ -36,7 +30,7 @@ struct ChainOptions: ParsableArguments, Sendable {
     var anchor: String?
 
     func validate() throws {
-        if !chain, !publicKey.isEmpty || signedSince != nil || anchor != nil {
+        if !chain, !signers.publicKey.isEmpty || signedSince != nil || anchor != nil {
             throw ValidationError("--public-key, --signed-since and --anchor are for --chain")
         }
         if let signedSince, BackupID(signedSince) == nil {
@@ -64,7 +58,7 @@ struct ChainOptions: ParsableArguments, Sendable {
     /// - Throws: `.configuration` when a file cannot be read as what it should be.
     func trust(in name: String) throws -> VerifyChain.Trust {
         var trust = VerifyChain.Trust()
-        trust.keys = try publicKey.map { try VerificationKey(pem: KeyFile($0).text(), file: $0) }
+        trust.keys = try signers.keys()
         trust.signedSince = signedSince.flatMap(BackupID.init)
         if let anchor, FileManager.default.fileExists(atPath: anchor) {
             trust.anchor = try ChainAnchor.read(from: anchor, of: name)
@@ -148,12 +142,19 @@ struct ChainReport: Encodable {
     }
 
     var verdict: String {
-        let pruned = sets.count { $0.verdict == VerifyChain.Finding.Verdict.pruned.rawValue }
-        let there = "\(sets.count - pruned - missing) sets, \(pruned) pruned"
+        let pruned = count(.pruned)
+        let elsewhere = count(.prunedElsewhere)
+        let there =
+            "\(sets.count - pruned - elsewhere - missing) sets, \(pruned) pruned"
+            + (elsewhere > 0 ? ", \(elsewhere) pruned elsewhere" : "")
         return bad == 0 ? "\(name): whole (\(there))" : "\(name): BROKEN at \(Self.places(bad)) (\(there))"
     }
 
     static func places(_ count: Int) -> String { "\(count) \(count == 1 ? "place" : "places")" }
+
+    private func count(_ verdict: VerifyChain.Finding.Verdict) -> Int {
+        sets.count { $0.verdict == verdict.rawValue }
+    }
 
     private var missing: Int {
         sets.count { ["removed", "rolled-back"].contains($0.verdict) }

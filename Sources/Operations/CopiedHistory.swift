@@ -4,19 +4,27 @@ import Catalog
 import Failures
 import Logging
 import ObjectStorage
+import Synchronization
 
 /// What two stores hold beside the sets of a subject: signatures, and records of what was removed.
 ///
 /// A set that is copied names the one before it. Where prune removed that one in the source, the target never gets it,
 /// and would look as if it had been lost; so the records of the removals go along, as far back as they lead.
 ///
-/// Only for a set that is just being copied: what the target had, and has no more, is lost there, whatever a rule of
-/// the source removed. Otherwise each copy would excuse what somebody removed from the target.
-struct CopiedHistory: Sendable {
+/// They are kept apart from the records of the target: they say that a set was removed elsewhere, and no more. Whether
+/// the target had it once, nobody can tell from them; so they never excuse the loss of a set that is known to have been
+/// there (`VerifyChain`).
+///
+/// Nothing that lies beside a set keeps it from being copied: only what passes by itself, or ends the run, is thrown.
+final class CopiedHistory: Sendable {
     private let name: String
     private let source: Catalog
     private let target: Catalog
     private let signatures: (there: SignatureIndex, here: SignatureIndex)
+    /// Sets that the target had when the run began.
+    private let setsHere: Set<BackupID>
+    /// Records of removals, as they were listed the last time.
+    private let removals = Mutex<(there: RemovalIndex, here: RemovalIndex)?>(nil)
     private let logger: Logger
 
     /// - Throws: what the stores answer to the listings.
@@ -26,58 +34,88 @@ struct CopiedHistory: Sendable {
         self.target = target
         self.logger = logger
         let folder = try KeyFolder([name])
-        signatures = (try await source.signatures(in: folder), try await target.signatures(in: folder))
+        let here = try await target.store.list(under: folder).map(\.key)
+        signatures = (try await source.signatures(in: folder), SignatureIndex(here))
+        setsHere = Set(here.filter(Catalog.isManifest).compactMap { BackupID($0.components[1]) })
     }
 
-    /// The signatures of a manifest in the source.
-    func signatures(of set: StoredSet) async throws -> [StoredSignature] {
-        try await source.signatures(name: name, id: set.manifest.id, manifest: set.bytes, among: signatures.there)
+    /// Brings everything over that belongs beside a set: before its manifest is written, or when it is there already
+    /// and has got more in the source.
+    /// - Parameter isNew: whether it is just being copied. Then the records are listed anew: prune may have been at work
+    ///   since the copy began.
+    /// - Throws: only what another try may change, and what ends the run.
+    func bring(beside set: StoredSet, isNew: Bool) async throws {
+        if isNew { removals.withLock { $0 = nil } }
+        try await forgiving("records of removals before \(set.title)") { try await bringRemovals(before: set) }
+        try await forgiving("signatures of \(set.title)") { try await bringSignatures(of: set) }
     }
 
-    /// Brings signatures over that a set of the target has got in the source since it was copied.
-    func bringSignatures(of set: StoredSet) async throws {
+    private func forgiving(_ what: String, _ body: () async throws -> Void) async throws {
+        do {
+            try await body()
+        } catch let failure as Failure where !failure.code.isTransient && failure.code != .interrupted {
+            logger.warning("\(what) are not copied: \(failure)")
+        }
+    }
+
+    private func bringSignatures(of set: StoredSet) async throws {
         let id = set.manifest.id
         let here = signatures.here.keys(ofManifest: set.bytes, name: name, id: id)
         let keys = signatures.there.keys(ofManifest: set.bytes, name: name, id: id)
         guard !Set(keys).isSubset(of: here) else { return }
-        for signature in try await signatures(of: set) where !here.contains(signature.key) {
-            try await target.write(signature)
-            logger.info("the signature \(signature.key) is copied")
+        let found = try await source.signatures(name: name, id: id, manifest: set.bytes, among: signatures.there)
+        for signature in found where !here.contains(signature.key) {
+            guard signature.isUsable else {
+                logger.warning("\(signature.key) in \(source.store.location) is no signature: it is not copied")
+                continue
+            }
+            try await forgiving("the signature \(signature.key)") {
+                try await target.write(signature)
+                logger.info("the signature \(signature.key) is copied")
+            }
         }
     }
 
-    /// Brings the records over that lead from a set which is about to be copied back to one that the target has, or of
-    /// which it has a record. The oldest comes first: what is there leads all the way back.
-    func bringRemovals(before set: StoredSet) async throws {
+    /// Brings the records over that lead from a set back to one that the target has, or of which it has the records.
+    /// The oldest comes first: what is there leads all the way back.
+    private func bringRemovals(before set: StoredSet) async throws {
         guard let previous = set.manifest.previous, try await !isInTarget(previous) else { return }
-        let path: [ChainedRemoval]
-        do {
-            path = try await removals(from: previous)
-        } catch let failure as Failure where failure.code == .permissionDenied {
-            logger.warning("records of removals are not copied, because they may not be listed: \(failure)")
-            return
-        }
+        let path = try await removals(from: previous)
         for removal in path.reversed() { try await target.keep(removal) }
         if !path.isEmpty { logger.info("\(path.count) records of removals before \(set.title) are copied") }
     }
 
     private func isInTarget(_ link: Manifest.Link) async throws -> Bool {
-        try await target.store.stat(Catalog.manifestKey(name: name, id: link.id)) != nil
+        if setsHere.contains(link.id) { return true }
+        return try await isListed(link, in: target)
+    }
+
+    private func isListed(_ link: Manifest.Link, in catalog: Catalog) async throws -> Bool {
+        try await catalog.store.stat(Catalog.manifestKey(name: name, id: link.id)) != nil
     }
 
     /// Newest first.
     private func removals(from link: Manifest.Link) async throws -> [ChainedRemoval] {
-        // Listed only now: prune may have been at work since the copy began.
-        let (there, here) = (try await source.removalIndex(of: name), try await target.removalIndex(of: name))
+        let (there, here) = try await listedRemovals()
         var path: [ChainedRemoval] = []
-        var next: Manifest.Link? = link
-        while let link = next {
-            if try await target.removal(of: link, among: here) != nil { break }
-            if !path.isEmpty, try await isInTarget(link) { break }
-            guard let removal = try await source.removal(of: link, among: there) else { break }
-            path.append(removal)
-            next = removal.record.previous
+        var waiting = [link]
+        var seen: Set<Manifest.Link> = []
+        while let link = waiting.popLast() {
+            guard seen.insert(link).inserted, !here.covers(there, link.id) else { continue }
+            // What the source lists is not removed, whatever a record says.
+            if try await isInTarget(link) { continue }
+            if try await isListed(link, in: source) { continue }
+            let found = try await source.removals(of: link, among: there)
+            path += found
+            waiting += found.compactMap(\.record.previous)
         }
         return path
+    }
+
+    private func listedRemovals() async throws -> (there: RemovalIndex, here: RemovalIndex) {
+        if let listed = removals.withLock(\.self) { return listed }
+        let listed = (there: try await source.removalIndex(of: name), here: try await target.removalIndex(of: name))
+        removals.withLock { $0 = listed }
+        return listed
     }
 }

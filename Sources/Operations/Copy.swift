@@ -146,7 +146,7 @@ package struct Copy: Sendable {
             // The manifest as the source holds it: what is written at the end is these bytes.
             let set = try await StoredSet(entry, in: source)
             if try await target.holds(set, as: encryption) {
-                try await history?.bringSignatures(of: set)
+                try await history?.bring(beside: set, isNew: false)
                 logger.info("\(set.title) is there already")
                 return CopiedSet(entry, .present)
             }

@@ -61,8 +61,8 @@ struct SetCopy: Sendable {
                     amount.sentBytes += stored.bytes
                 }
             }
-            let (bytes, signatures) = try await prepare(&manifest)
-            guard try await writer.conclude(manifest, as: bytes, signatures: signatures, under: [lease]) else {
+            let bytes = try await prepare(&manifest)
+            guard try await writer.conclude(manifest, as: bytes, under: [lease]) else {
                 // The answer to an earlier attempt was lost, or somebody else wrote one.
                 guard try await target.holds(original, as: copy.encryption) else {
                     throw Failure(.storeUnavailable, "copy \(original.title): its manifest came and went")
@@ -76,20 +76,22 @@ struct SetCopy: Sendable {
         return amount
     }
 
-    /// What is written at the end: the manifest of the source with its signatures, after what it leads to; or where the
+    /// What is written at the end: the manifest of the source, after its signatures and what it leads to; or where the
     /// objects are others, another one, in the history of its own store.
-    /// - Returns: nothing, and no signatures, where the manifest is encoded anew.
-    private func prepare(_ manifest: inout Manifest) async throws -> ([UInt8]?, [StoredSignature]) {
+    /// - Returns: nothing where the manifest is encoded anew.
+    private func prepare(_ manifest: inout Manifest) async throws -> [UInt8]? {
         if let history {
-            try await history.bringRemovals(before: original)
-            return (original.bytes, try await history.signatures(of: original))
+            // Signatures are there before what they sign, so that no reader finds a set without them.
+            try await lease.confirm()
+            try await history.bring(beside: original, isNew: true)
+            return original.bytes
         }
         let signed = try await source.signatures(name: manifest.name, id: manifest.id, manifest: original.bytes)
         if !signed.isEmpty, copy.signingKey == nil {
             copy.logger.warning("\(original.title) is signed, and its copy is not (--sign-key signs it anew)")
         }
         manifest.previous = try await target.newestLink(of: manifest.name, before: manifest.id, logger: copy.logger)
-        return (nil, [])
+        return nil
     }
 
     /// Makes a member visible that is encrypted for others than in the source.

@@ -41,6 +41,9 @@ package struct VerifyChain: Sendable {
             case beginning
             /// Prune removed it, and left a record.
             case pruned
+            /// It is not here, and was pruned from the store from which the sets were copied. Whether it ever was here
+            /// cannot be told.
+            case prunedElsewhere = "pruned-elsewhere"
             /// It is not what the set after it says.
             case changed
             /// It is gone, and no record says why.
@@ -63,7 +66,7 @@ package struct VerifyChain: Sendable {
         /// The fingerprints of the keys, of those that were given.
         package var signedBy: String?
 
-        package var isBad: Bool { ![.intact, .beginning, .pruned].contains(verdict) }
+        package var isBad: Bool { ![.intact, .beginning, .pruned, .prunedElsewhere].contains(verdict) }
     }
 
     private let catalog: Catalog
@@ -93,7 +96,7 @@ package struct VerifyChain: Sendable {
         }
         var findings: [Finding] = []
         if let finding = anchored(history) { findings.append(finding) }
-        var walk = ChainWalk(history)
+        var walk = ChainWalk(history, rank: rank)
         while let step = walk.next() {
             switch step {
             case .set(let set, let words): findings.append(judged(set, words))
@@ -144,9 +147,15 @@ package struct VerifyChain: Sendable {
         }
     }
 
+    /// A record that is believed before one that is not, and of those the word of this store.
+    private func rank(_ removal: ChainedRemoval) -> Int {
+        (judged(removal).isBad ? 2 : 0) + (removal.isFromElsewhere ? 1 : 0)
+    }
+
     private func judged(_ removal: ChainedRemoval) -> Finding {
         let id = removal.record.backup
-        let detail = "pruned \(removal.record.removedAt): \(removal.record.reason)"
+        let place = removal.isFromElsewhere ? " from the store of the originals" : ""
+        let detail = "pruned\(place) \(removal.record.removedAt): \(removal.record.reason)"
         let signers = removal.signers(among: trust.keys)
         if !trust.keys.isEmpty, signers.isEmpty, trust.signedSince.map({ id >= $0 }) ?? true {
             return Finding(
@@ -155,7 +164,8 @@ package struct VerifyChain: Sendable {
                 detail: "it is gone, and the record of its removal is not signed by a key that was given"
             )
         }
-        return Finding(id: id, verdict: .pruned, detail: detail, signedBy: signers.fingerprints)
+        let verdict: Finding.Verdict = removal.isFromElsewhere ? .prunedElsewhere : .pruned
+        return Finding(id: id, verdict: verdict, detail: detail, signedBy: signers.fingerprints)
     }
 
     /// Whether what was the newest set the last time is part of this history.
@@ -164,8 +174,11 @@ package struct VerifyChain: Sendable {
         if let set = history.sets.first(where: { $0.id == anchor.id }) {
             return set.link == anchor ? nil : rolledBack(anchor, "another manifest is in its place")
         }
-        // A record that is not signed where it has to be may have been written by whoever removed the set.
-        if history.removals.contains(where: { $0.record.link == anchor && !judged($0).isBad }) { return nil }
+        // A record that is not signed where it has to be may have been written by whoever removed the set. And the set
+        // was here: that it was pruned from another store is no reason why it is gone.
+        if history.removals.contains(where: { $0.record.link == anchor && judged($0).verdict == .pruned }) {
+            return nil
+        }
         return rolledBack(anchor, "it was the newest the last time; it is gone, and no record says why")
     }
 

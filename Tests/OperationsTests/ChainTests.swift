@@ -160,6 +160,17 @@ import Testing
         }
     }
 
+    /// Of several records of one set the one counts that a known key signed, whichever was first; also the way on.
+    @Test func aSignedRecordOfSomebodyElseDoesNotHideOurs() async throws {
+        try await withRig { rig in
+            var planted = try rig.removal(of: 2, policy: "planted")
+            planted.previous = nil
+            _ = try await rig.catalog.write(planted, signedWith: ChainRig.otherKey())
+            try await rig.prune(2)
+            #expect(try await rig.verdicts() == ["3 intact", "2 pruned", "1 intact", "0 beginning"])
+        }
+    }
+
     @Test func theSignatureOfARecordIsTakenBackWithIt() async throws {
         try await withRig { rig in
             let removal = try rig.removal(of: 2)
