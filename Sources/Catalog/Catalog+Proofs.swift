@@ -4,13 +4,15 @@ import Failures
 import ObjectStorage
 
 extension Catalog {
-    /// How many records of a set are kept, besides the newest of each depth and those that say that it is different.
+    /// How many records of a set are kept, besides the newest of each depth, the newest attempt that looked further
+    /// than at the stored bytes, and those that say that it is different.
     private static let proofsKept = 3
     /// How many are removed at a time at the most: where nothing can be removed they pile up.
     private static let proofsRemovedMax = 16
 
     /// Writes what a verify found, beside the sets, and thins out older records of that set: the newest three
-    /// stay, the newest proof of each depth, and all that say that it is different.
+    /// stay, the newest proof of each depth, the newest attempt that looked further than at the stored bytes, and all
+    /// that say that it is different.
     /// - Throws: what the store answers; `.permissionDenied` or `.inputOutput` where it may only be read. That an older
     ///   record could not be removed is no failure.
     @discardableResult
@@ -25,8 +27,9 @@ extension Catalog {
     private func thinProofs(of name: String, set: BackupID) async {
         guard let notes = try? await proofNotes(of: name, set: set) else { return }
         let newest = notes.sorted { $0.id > $1.id }
-        let proofs = [ProofRecord.Verdict.proven, .stored].compactMap { depth in newest.first { $0.verdict == depth } }
-        let spare = newest.dropFirst(Self.proofsKept).filter { $0.verdict != .different && !proofs.contains($0) }
+        let proofs = [ProofRecord.Verdict.proven, .stored].map { depth in newest.first { $0.verdict == depth } }
+        let kept = Set(proofs + [newest.first { !$0.isShallow }])
+        let spare = newest.dropFirst(Self.proofsKept).filter { $0.verdict != .different && !kept.contains($0) }
         for note in spare.prefix(Self.proofsRemovedMax) {
             guard let key = try? note.key else { return }
             do { try await store.remove(key) } catch { return }
@@ -60,9 +63,7 @@ extension Catalog {
         var records: [ProofRecord] = []
         for note in notes.sorted(by: { $0.id < $1.id }).suffix(limit) {
             do {
-                let bytes = try await store.read(try note.key, bytesMax: ProofRecord.sizeBytesMax).bytes
-                let record = try ProofRecord(decoding: bytes)
-                if record.note == note { records.append(record) }
+                records.append(try await proof(note))
             } catch let failure as Failure
                 where [.corruptManifest, .unsupported, .noSuchObject].contains(failure.code)
             {
@@ -70,6 +71,18 @@ extension Catalog {
             }
         }
         return records
+    }
+
+    /// One record.
+    /// - Throws: `.noSuchObject`; `.corruptManifest` and `.unsupported` where it cannot be read, or is not what its key
+    ///   says; what the store answers.
+    package func proof(_ note: ProofNote) async throws -> ProofRecord {
+        let key = try note.key
+        let record = try ProofRecord(decoding: try await store.read(key, bytesMax: ProofRecord.sizeBytesMax).bytes)
+        guard note.fits(record) else {
+            throw Failure(.corruptManifest, "read \(key) in \(store.location): it is the record of another proof")
+        }
+        return record
     }
 
     /// Removes the records of a set that is gone, for whoever removed it. What cannot be removed does no harm.

@@ -145,7 +145,10 @@ extension ProofRecord {
     }
 
     /// What its key tells.
-    package var note: ProofNote { ProofNote(name: name, backup: backup, id: id, verdict: verdict) }
+    package var note: ProofNote {
+        let isShallow = level == Self.storedLevel
+        return ProofNote(name: name, backup: backup, id: id, verdict: verdict, isShallow: isShallow)
+    }
 }
 
 extension ProofRecord.Member {
@@ -160,20 +163,40 @@ extension ProofRecord.Member {
 /// one listing, without reading anything.
 ///
 ///     .proofs/<name>/<id of the set>/<id of the verify>.<verdict>.json
+///     .proofs/<name>/<id of the set>/<id of the verify>.failed-stored.json
+///
+/// The latter failed at a look at the stored bytes alone. A key without it may be of such a look too, of an earlier
+/// version.
 package struct ProofNote: Sendable, Hashable {
     package let name: String
     package let backup: BackupID
     /// Of the verify.
     package let id: BackupID
     package let verdict: ProofRecord.Verdict
+    /// Whether it looked at the stored bytes alone, and found nothing wrong with them.
+    package let isShallow: Bool
 
     private static let suffix = ".json"
+    private static let shallowFailure = "failed-stored"
 
-    package init(name: String, backup: BackupID, id: BackupID, verdict: ProofRecord.Verdict) {
+    package init(
+        name: String,
+        backup: BackupID,
+        id: BackupID,
+        verdict: ProofRecord.Verdict,
+        isShallow: Bool = false
+    ) {
         self.name = name
         self.backup = backup
         self.id = id
         self.verdict = verdict
+        // What is wrong with the stored bytes is wrong with what is in them.
+        self.isShallow = verdict == .stored || (verdict == .failed && isShallow)
+    }
+
+    /// Whether it is the key of that record, whichever version wrote it.
+    func fits(_ record: ProofRecord) -> Bool {
+        (name, backup, id, verdict) == (record.name, record.backup, record.id, record.verdict)
     }
 
     /// `nil` for a key that is none of a record.
@@ -182,14 +205,17 @@ package struct ProofNote: Sendable, Hashable {
             let backup = BackupID(key.components[2]), key.components[3].hasSuffix(Self.suffix)
         else { return nil }
         let parts = key.components[3].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 3, let id = BackupID(parts[0]), let verdict = ProofRecord.Verdict(rawValue: parts[1])
+        let isShallow = parts.count == 3 && parts[1] == Self.shallowFailure
+        guard parts.count == 3, let id = BackupID(parts[0]),
+            let verdict = isShallow ? .failed : ProofRecord.Verdict(rawValue: parts[1])
         else { return nil }
-        self.init(name: key.components[1], backup: backup, id: id, verdict: verdict)
+        self.init(name: key.components[1], backup: backup, id: id, verdict: verdict, isShallow: isShallow)
     }
 
     var key: ObjectKey {
         get throws {
-            let file = "\(id.text).\(verdict.rawValue)\(Self.suffix)"
+            let word = verdict == .failed && isShallow ? Self.shallowFailure : verdict.rawValue
+            let file = "\(id.text).\(word)\(Self.suffix)"
             return try ObjectKey([ProofRecord.folderName, name, backup.text, file])
         }
     }
@@ -227,7 +253,7 @@ package struct ProofLedger: Sendable {
 
         fileprivate mutating func add(_ note: ProofNote) {
             if note.id > tried.id { tried = note }
-            if note.verdict != .stored { Self.advance(&triedDeeply, to: note) }
+            if !note.isShallow { Self.advance(&triedDeeply, to: note) }
             if note.verdict != .failed { Self.advance(&found, to: note) }
             if note.verdict == .proven { Self.advance(&proven, to: note) }
             if note.verdict == .stored { Self.advance(&stored, to: note) }

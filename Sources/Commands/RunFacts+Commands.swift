@@ -54,9 +54,10 @@ extension RunFacts {
     }
 
     /// One set was read again.
-    mutating func verified(_ manifest: Manifest, _ findings: [Verify.Finding]) {
-        let isProven = findings.allSatisfy { $0.failure == nil }
-        let isDifferent = findings.contains { $0.verdict == .different }
+    /// - Parameter isRefuted: whether a closer look found it corrupt.
+    mutating func verified(_ manifest: Manifest, _ findings: [Verify.Finding], isRefuted: Bool) {
+        let isProven = !isRefuted && findings.allSatisfy { $0.failure == nil }
+        let isDifferent = isRefuted || findings.contains { $0.verdict == .different }
         subjects[manifest.name] = Subject(
             succeeded: isProven,
             backup: manifest.id.text,

@@ -92,7 +92,9 @@ struct VerifyCommand: MonitoredCommand {
         request.isStoredOnly = storedOnly
         return try await store.withStore(at: from, session) { [request] store in
             let catalog = Catalog(store: store, keyring: keyring)
-            let history = chain.chain ? try await lookAtChain(in: catalog) : nil
+            // A history that cannot be looked at keeps no backup from being read.
+            let looked = chain.chain ? try await lookedAtChain(in: catalog, session) : nil
+            let history = try? looked?.get()
             let verify = VerifyRound(
                 request,
                 from: catalog,
@@ -103,9 +105,12 @@ struct VerifyCommand: MonitoredCommand {
             RunFacts.note { $0.verified(outcome) }
             let report = VerifyRoundReport(outcome, at: store.location, history: history?.report)
             try session.result(report.text, report, verdict: report.verdict)
-            // A history that is broken must not hide behind a backup that could not be read.
+            // A history that is broken must not hide behind a backup that could not be read; nor may a backup that is
+            // corrupt behind a history that could not be looked at.
             if let history { _ = try chain.conclude(history.outcome, of: history.report.name, in: store.location) }
-            return try report.ending()
+            let ending = try report.ending()
+            _ = try looked?.get()
+            return ending
         }
     }
 
@@ -117,6 +122,21 @@ struct VerifyCommand: MonitoredCommand {
         }
     }
 
+    /// - Throws: only when the run is cancelled.
+    private func lookedAtChain(
+        in catalog: Catalog,
+        _ session: Session
+    ) async throws -> Result<(outcome: VerifyChain.Outcome, report: ChainReport), Failure> {
+        do {
+            return .success(try await lookAtChain(in: catalog))
+        } catch {
+            try Task.checkCancellation()
+            let failure = Failure(wrapping: error, attempting: "look at the chain")
+            session.logger.error("the chain cannot be looked at: \(failure)")
+            return .failure(failure)
+        }
+    }
+
     private func lookAtChain(in catalog: Catalog) async throws -> (outcome: VerifyChain.Outcome, report: ChainReport) {
         let name = try await catalog.onlySubject(named: name)
         let outcome = try await VerifyChain(catalog, name: name, trusting: try chain.trust(in: name)).run()
@@ -125,7 +145,7 @@ struct VerifyCommand: MonitoredCommand {
 
     private func verify(in from: String, by keyring: AgeKeyring, _ session: Session) async throws -> ExitCode {
         let reference = try BackupReference(backup ?? "latest")
-        let (manifest, findings, recordKey) = try await store.withStore(at: from, session) { store in
+        let (manifest, findings, kept) = try await store.withStore(at: from, session) { store in
             let catalog = Catalog(store: store, keyring: keyring)
             let manifest = try await catalog.require(reference, name: name)
             let verify = Verify(
@@ -137,17 +157,18 @@ struct VerifyCommand: MonitoredCommand {
             )
             let begun = Timestamp.now()
             let findings = try await session.progress.show { try await verify.run(manifest) }
-            if noRecord { return (manifest, findings, String?.none) }
-            let kept = await verify.keep(findings, of: manifest, begunAt: begun, by: Self.tool)
-            return (manifest, findings, kept.key)
+            let kept = await verify.keep(findings, of: manifest, begunAt: begun, by: Self.tool, writes: !noRecord)
+            return (manifest, findings, kept)
         }
-        RunFacts.note { $0.verified(manifest, findings) }
-        let report = SetReport(manifest, findings, recordKey: recordKey)
+        RunFacts.note { $0.verified(manifest, findings, isRefuted: kept.refutation != nil) }
+        let report = SetReport(manifest, findings, kept)
         let proven = findings.filter { $0.failure == nil }.count
         let verdict =
             "\(manifest.name)/\(manifest.id): \(proven) of \(findings.count) members proven"
             + (storedOnly ? " to be what was stored; what is in them was not read (--stored-only)" : "")
+            + (kept.refutation == nil ? "" : "; CORRUPT by a closer look")
         try session.result(report.text, report, verdict: verdict)
+        if let refutation = kept.refutation { throw refutation }
         let failures = findings.compactMap(\.failure)
         // Bytes that are corrupt must not hide behind a store that did not answer.
         guard let failure = failures.first(where: { ExitCode($0.code) == .corrupt }) ?? failures.first else {
@@ -179,12 +200,15 @@ private struct SetReport: Encodable {
     let members: [VerifiedMember]
     /// Where the record of it rests in the store.
     let recordKey: String?
+    /// What a closer look found, and this one does not take back.
+    let error: Manifest.Problem?
 
-    init(_ manifest: Manifest, _ findings: [Verify.Finding], recordKey: String?) {
+    init(_ manifest: Manifest, _ findings: [Verify.Finding], _ kept: Verify.Kept) {
         name = manifest.name
         id = manifest.id.text
         members = findings.map(VerifiedMember.init)
-        self.recordKey = recordKey
+        recordKey = kept.key
+        error = kept.refutation.map { .init(code: $0.code.rawValue, message: $0.description) }
     }
 
     var text: String {

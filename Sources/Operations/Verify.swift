@@ -125,11 +125,13 @@ package struct Verify: Sendable {
 
     /// Keeps what was found beside the sets. A set is as proven without its record: a store that may only be read is no
     /// reason to call it failed.
+    /// - Parameter writes: whether a record is written; otherwise it is only asked what a closer look found.
     package func keep(
         _ findings: [Finding],
         of manifest: Manifest,
         begunAt begun: Timestamp,
-        by tool: Manifest.Tool
+        by tool: Manifest.Tool,
+        writes: Bool = true
     ) async -> Kept {
         await keep(
             ProofRecord(
@@ -141,7 +143,8 @@ package struct Verify: Sendable {
                 level: depth,
                 finishedAt: .now(),
                 members: findings.map(\.recorded)
-            )
+            ),
+            writes: writes
         )
     }
 
@@ -170,22 +173,25 @@ package struct Verify: Sendable {
         package var refutation: Failure?
     }
 
-    private func keep(_ record: ProofRecord) async -> Kept {
-        do {
-            guard let refutation = try await refutation(of: record) else {
-                return Kept(key: try await catalog.write(record).description)
-            }
+    private func keep(_ record: ProofRecord, writes: Bool = true) async -> Kept {
+        var record = record
+        let refutation = await refutation(of: record)
+        if let refutation {
             logger.warning("\(refutation)")
             // It had its turn all the same.
-            var unsettled = record
-            unsettled.verdict = .failed
-            unsettled.error = .init(code: refutation.code.rawValue, message: refutation.description)
-            try await catalog.write(unsettled)
-            return Kept(refutation: refutation)
+            record.verdict = .failed
+            record.error = .init(code: refutation.code.rawValue, message: refutation.description)
+        }
+        // A disproof stands, whatever becomes of this record.
+        var kept = Kept(refutation: refutation)
+        guard writes else { return kept }
+        do {
+            let key = try await catalog.write(record).description
+            if refutation == nil { kept.key = key }
         } catch {
             logger.warning("could not keep the record of this proof in the store (--no-record asks for none): \(error)")
-            return Kept()
         }
+        return kept
     }
 
     /// How closely it reads, as a record says it.
@@ -194,26 +200,44 @@ package struct Verify: Sendable {
     /// From a glance to the closest look.
     private static let depths = [ProofRecord.storedLevel] + [RDBLevel.framing, .deep, .content].map(\.rawValue)
 
-    /// What a closer look found is not taken back by one that looked less closely.
-    private func refutation(of record: ProofRecord) async throws -> Failure? {
-        guard [.proven, .stored].contains(record.verdict) else { return nil }
-        let notes = try await catalog.proofNotes(of: record.name, set: record.backup)
-        let last = notes.filter { $0.verdict != .failed }.max { $0.id < $1.id }
-        guard let last, last.verdict == .different else { return nil }
-        let before = try await catalog.proofs(of: record.name, set: record.backup, limit: Self.proofsMax)
-        guard let found = before.last(where: { $0.id == last.id }),
-            let closeness = Self.depths.firstIndex(of: found.level),
+    /// What a closer look found is not taken back by one that looked less closely. Of one that cannot be read it is not
+    /// known how closely it looked: only the closest look takes that back.
+    private func refutation(of record: ProofRecord) async -> Failure? {
+        guard [.proven, .stored].contains(record.verdict), let standing = await disproof(of: record) else { return nil }
+        var level = RDBLevel.content.rawValue
+        var reading: Failure?
+        do {
+            let found = try await catalog.proof(standing).level
+            if Self.depths.contains(found) { level = found }
+        } catch {
+            let failure = Failure(wrapping: error, attempting: "read the record of \(standing.time)")
+            // The set is gone, and its records with it.
+            if failure.code == .noSuchObject { return nil }
+            reading = failure
+        }
+        guard let closeness = Self.depths.firstIndex(of: level),
             closeness > Self.depths.firstIndex(of: record.level) ?? 0
         else { return nil }
         return Failure(
             .digestMismatch,
-            "verify \(record.name)/\(record.backup): a look at level \(found.level) found it corrupt on "
-                + "\(found.startedAt), and one at level \(record.level) does not take that back",
-            hint: "`redoubt verify \(record.name)/\(record.backup) --proof \(found.level)` looks as closely again."
+            "verify \(record.name)/\(record.backup): a look \(reading == nil ? "at level \(level) " : "")found it corrupt "
+                + "on \(standing.time), and one at level \(record.level) does not take that back",
+            cause: reading,
+            hint: "`redoubt verify \(record.name)/\(record.backup) --proof \(level)` looks as closely again."
         )
     }
 
-    private static let proofsMax = 8
+    /// The newest record of the set that came to a finding, where it says that the set is different.
+    private func disproof(of record: ProofRecord) async -> ProofNote? {
+        do {
+            let notes = try await catalog.proofNotes(of: record.name, set: record.backup)
+            let last = notes.filter { $0.verdict != .failed }.max { $0.id < $1.id }
+            return last?.verdict == .different ? last : nil
+        } catch {
+            logger.warning("cannot tell what was found before: the records of proofs cannot be listed: \(error)")
+            return nil
+        }
+    }
 
     private func verifyStored(_ member: Manifest.Member) async throws {
         let step = meter.begin("verify \(member.member)", expectedBytes: member.stored?.bytes)

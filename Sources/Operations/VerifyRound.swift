@@ -88,10 +88,14 @@ package struct VerifyRound: Sendable {
             let manifest = try await catalog.manifest(name: set.name, id: set.id)
             let findings = try await verify.run(manifest)
             var examined = VerifyRoundOutcome.Examined(set: set, findings: findings)
-            if request.keepsRecord {
-                let kept = await verify.keep(findings, of: manifest, begunAt: begun, by: request.tool)
-                if let refutation = kept.refutation { examined.refute(refutation) }
-            }
+            let kept = await verify.keep(
+                findings,
+                of: manifest,
+                begunAt: begun,
+                by: request.tool,
+                writes: request.keepsRecord
+            )
+            if let refutation = kept.refutation { examined.refute(refutation) }
             return examined
         } catch let failure as Failure where failure.code == .noSuchBackup {
             logger.info("\(set.title) was removed meanwhile")

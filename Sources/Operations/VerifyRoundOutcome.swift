@@ -51,7 +51,7 @@ package struct VerifyRoundOutcome: Sendable {
     package var examined: [Examined] = []
     package var stop: Stop?
     package var seconds = 0.0
-    /// Sets that are still there, had no turn now, and were found different when they had one.
+    /// Sets that are still there, had no turn now or could not be read, and were found different when they could.
     package var differentBefore: [ListedSet] = []
     /// All sets, and their bytes.
     package let totalSets: Int
@@ -86,7 +86,8 @@ package struct VerifyRoundOutcome: Sendable {
     }
 
     func known(differentIn ledger: ProofLedger, among sets: [ListedSet]) -> [ListedSet] {
-        let done = Set(examined.map(\.set))
+        // One that could not be read now takes nothing back.
+        let done = Set(examined.lazy.filter { $0.verdict != .failed }.map(\.set))
         return sets.filter { !done.contains($0) && ledger[$0.name, $0.id]?.isDifferent == true }
     }
 

@@ -91,6 +91,37 @@ import Testing
         }
     }
 
+    /// A look that is less close than the one that found a backup corrupt says so, with and without a record.
+    @Test func aDisproofStandsBeforeALookThatIsLessClose() async throws {
+        try await withStore { store, folder, ids in
+            let records = folder.appendingPathComponent(".proofs/demo/\(ids[0])")
+            try FileManager.default.createDirectory(at: records, withIntermediateDirectories: true)
+            // It cannot be read: how closely that look went is not known.
+            try Data("{}".utf8).write(to: records.appendingPathComponent("\(ids[0]).different.json"))
+            let line = ["verify", "demo/\(ids[0])", "--from", store.url]
+            for words in [["--stored-only"], ["--proof", "framing"], ["--proof", "deep", "--no-record"]] {
+                let refuted = try await Redoubt.run(line + words)
+                #expect(refuted.code == 4 && refuted.output.contains("CORRUPT by a closer look"), "\(refuted.output)")
+                #expect(refuted.errors.contains("--proof content"), "\(refuted.errors)")
+            }
+            let close = try await Redoubt.run(line + ["--proof", "content"])
+            #expect(close.code == 0, "\(close.errors)")
+            let after = try await Redoubt.run(line + ["--stored-only"])
+            #expect(after.code == 0, "\(after.errors)")
+        }
+    }
+
+    /// A history that cannot be looked at is told at the end, and keeps no backup from being read.
+    @Test func aChainThatCannotBeLookedAtKeepsNoBackupFromItsTurn() async throws {
+        try await withStore { store, _, _ in
+            let outcome = try await store.redoubt("verify", "--all", "--chain", "--from", store.url)
+            #expect(outcome.code != 0 && outcome.output.contains("3 of 3 backups proven"), "\(outcome.output)")
+            #expect(outcome.errors.contains("--name"), "\(outcome.errors)")
+            let alone = try await store.redoubt("verify", "--chain", "--from", store.url)
+            #expect(alone.code == outcome.code, "\(outcome.errors)")
+        }
+    }
+
     @Test func whatMakesNoSenseIsUsage() async throws {
         try await withStore { store, _, _ in
             for words in [["--all", "--max-bytes", "nonsense"], ["--max-time", "1h"], ["latest", "--all"]] {

@@ -129,6 +129,125 @@ import Testing
         }
     }
 
+    /// - Parameter daysAgo: when it was found.
+    private static func disproof(
+        of manifest: Manifest,
+        daysAgo: Int64,
+        verdict: ProofRecord.Verdict = .different,
+        level: String = RDBLevel.deep.rawValue
+    ) -> ProofRecord {
+        let time = Timestamp(secondsSince1970: Timestamp.now().secondsSince1970 - daysAgo * 86_400)
+        return ProofRecord(
+            id: BackupID(time: time, suffix: 1),
+            of: manifest,
+            tool: manifest.tool,
+            store: "",
+            host: "",
+            level: level,
+            finishedAt: time,
+            members: [ProofRecord.Member(of: manifest.members[0], verdict: verdict, seconds: 1)]
+        )
+    }
+
+    private static func key(_ record: ProofRecord) throws -> ObjectKey {
+        let file = "\(record.id).\(record.verdict.rawValue).json"
+        return try #require(ObjectKey(parsing: ".proofs/\(record.name)/\(record.backup)/\(file)"))
+    }
+
+    /// Where nothing may be removed, looks that came to nothing pile up: the disproof stands behind all of them.
+    @Test func aDisproofIsNotForgottenBehindManyOthers() async throws {
+        try await PruneRig.with(sets: 1) { rig in
+            let manifest = try await rig.catalog.manifest(name: "demo", id: PruneRig.id(1))
+            for day in 0..<12 {
+                let record = Self.disproof(
+                    of: manifest,
+                    daysAgo: Int64(20 - day),
+                    verdict: day == 0 ? .different : .failed
+                )
+                try await rig.store.create(try Self.key(record), try record.encoded())
+            }
+            let outcome = try await Self.round(rig, isStoredOnly: true)
+            #expect(outcome.examined.map(\.verdict) == [.different])
+            #expect(try await rig.catalog.proofLedger(of: "demo")["demo", manifest.id]?.isDifferent == true)
+        }
+    }
+
+    /// Neither a store that takes no record, nor a run that writes none, makes a set count as good.
+    @Test(arguments: [true, false])
+    func aDisproofStandsWhereNoRecordIsWritten(isRefused: Bool) async throws {
+        try await PruneRig.with(sets: 1) { rig in
+            let manifest = try await rig.catalog.manifest(name: "demo", id: PruneRig.id(1))
+            try await rig.catalog.write(Self.disproof(of: manifest, daysAgo: 1))
+            let catalog = isRefused ? Catalog(store: ReadOnlyStore(inner: rig.store)) : rig.catalog
+            let before = try await rig.catalog.proofNotes(of: nil)
+            var request = VerifyRoundRequest(name: nil, level: .framing, tool: manifest.tool)
+            request.keepsRecord = isRefused
+            let round = VerifyRound(request, from: catalog, meter: ProgressMeter(), logger: PlanParts.logger)
+            let outcome = try await round.run()
+            #expect(outcome.examined.map(\.verdict) == [.different])
+            #expect(outcome.examined[0].failure?.code == .digestMismatch)
+            #expect(try await rig.catalog.proofNotes(of: nil) == before)
+        }
+    }
+
+    /// How closely the look went whose record cannot be read is not known: only the closest one takes it back.
+    @Test(arguments: [RDBLevel.framing, .deep, .content])
+    func aDisproofThatCannotBeReadStands(level: RDBLevel) async throws {
+        try await PruneRig.with(sets: 1) { rig in
+            let manifest = try await rig.catalog.manifest(name: "demo", id: PruneRig.id(1))
+            let key = try Self.key(Self.disproof(of: manifest, daysAgo: 1))
+            try await rig.store.create(key, Array("{}".utf8))
+            let verify = Self.verify(rig.catalog, at: level)
+            let findings = try await verify.run(manifest)
+            let kept = await verify.keep(findings, of: manifest, begunAt: .now(), by: manifest.tool)
+            #expect((kept.refutation != nil) == (level != .content))
+            let known = try await rig.catalog.proofLedger(of: "demo")["demo", manifest.id]
+            #expect(known?.isDifferent == (level != .content))
+        }
+    }
+
+    /// A set that is known to be corrupt is told also in a night in which it cannot be read.
+    @Test func aDisproofIsToldWhereTheSetCannotBeRead() async throws {
+        try await PruneRig.with(sets: 1) { rig in
+            let manifest = try await rig.catalog.manifest(name: "demo", id: PruneRig.id(1))
+            try await rig.catalog.write(Self.disproof(of: manifest, daysAgo: 1))
+            var tells = 0
+            for call in 0..<12 {
+                let store = FailingStore(rig.store, .refusal(.permissionDenied), atCall: call)
+                let request = VerifyRoundRequest(name: nil, level: .deep, keepsRecord: false, tool: manifest.tool)
+                let round = VerifyRound(
+                    request,
+                    from: Catalog(store: store),
+                    meter: ProgressMeter(),
+                    logger: PlanParts.logger
+                )
+                guard let outcome = try? await round.run(), outcome.examined[0].verdict == .failed else { continue }
+                #expect(outcome.differentBefore.map(\.id) == [manifest.id], "call \(call)")
+                tells += 1
+            }
+            #expect(tells > 0)
+        }
+    }
+
+    /// An attempt to look deeply is a turn, and is not forgotten behind many glances; a glance is no such attempt.
+    @Test func theNewestDeepAttemptStays() async throws {
+        try await PruneRig.with(sets: 1) { rig in
+            let manifest = try await rig.catalog.manifest(name: "demo", id: PruneRig.id(1))
+            let deep = Self.disproof(of: manifest, daysAgo: 20, verdict: .failed)
+            try await rig.catalog.write(deep)
+            for day in 0..<8 {
+                let verdict = day % 2 == 0 ? ProofRecord.Verdict.failed : .stored
+                let level = ProofRecord.storedLevel
+                let glance = Self.disproof(of: manifest, daysAgo: Int64(10 - day), verdict: verdict, level: level)
+                try await rig.catalog.write(glance)
+            }
+            let known = try #require(try await rig.catalog.proofLedger(of: "demo")["demo", manifest.id])
+            #expect(known.triedDeeply?.id == deep.id && known.tried.id > deep.id)
+            let records = try await rig.catalog.proofs(of: "demo", limit: 9)
+            #expect(records.contains(deep) && records.count == 4)
+        }
+    }
+
     /// Many looks that are less close, or come to nothing, do not push the last proof out.
     @Test(arguments: [ProofRecord.Verdict.stored, .failed])
     func theNewestProofOfEachDepthStays(others: ProofRecord.Verdict) async throws {
