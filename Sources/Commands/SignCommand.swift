@@ -93,10 +93,12 @@ private struct SignReport: Encodable {
     let removalsSigned: Int
     /// Records of removals that no key has signed that was given.
     let removalsLeft: Int
+    /// Why others were not signed that should have been.
+    let removalErrors: [Manifest.Problem]
     private let outcome: SigningOutcome
 
     private enum CodingKeys: CodingKey {
-        case store, key, sets, removalsSigned, removalsLeft
+        case store, key, sets, removalsSigned, removalsLeft, removalErrors
     }
 
     init(_ outcome: SigningOutcome, by key: VerificationKey, in store: String) {
@@ -106,6 +108,7 @@ private struct SignReport: Encodable {
         sets = outcome.sets.map(Set.init)
         removalsSigned = outcome.removalsSigned
         removalsLeft = outcome.removalsLeft
+        removalErrors = outcome.removalFailures.map { .init(code: $0.code.rawValue, message: $0.description) }
     }
 
     private func count(_ outcome: String) -> Int { sets.count { $0.outcome == outcome } }
@@ -120,24 +123,25 @@ private struct SignReport: Encodable {
         if removalsLeft > 0 {
             lines.append("unsigned  \(removalsLeft) records of removals: --removals signs them, when they are lawful")
         }
+        lines += removalErrors.map { "FAILED    \($0.message) [\($0.code)]" }
         return (lines + ["sign      \(verdict)"]).joined(separator: "\n")
     }
 
     var verdict: String {
-        "\(count("signed")) signed, \(count("present")) signed before, \(count("failed")) failed, "
+        "\(count("signed")) signed, \(count("present")) signed before, \(count("failed") + removalErrors.count) failed, "
             + "by \(key), in \(store)"
     }
 
     /// - Throws: the failure that says most, where nothing was signed.
     func ending() throws -> ExitCode {
-        let failures = outcome.sets.compactMap(\.failure)
+        let failures = outcome.sets.compactMap(\.failure) + outcome.removalFailures
         guard let worst = failures.first(where: { ExitCode($0.code) == .corrupt }) ?? failures.first else {
             return .done
         }
-        if count("signed") > 0 { return .partial }
+        if count("signed") + removalsSigned > 0 { return .partial }
         throw Failure(
             worst.code,
-            "sign the backups in \(store): \(failures.count) of \(sets.count) are not signed",
+            "sign what is in \(store): \(failures.count) of \(sets.count + removalErrors.count) are not signed",
             cause: worst,
             hint: worst.hint
         )

@@ -68,7 +68,13 @@ package struct Signing: Sendable {
             )
         }
         for set in sets { outcome.sets.append(try await sign(set.name, set.id)) }
-        for name in Set(sets.map(\.name)).sorted() { try await signRemovals(of: name, &outcome) }
+        for name in Set(sets.map(\.name)).sorted() {
+            do {
+                try await signRemovals(of: name, &outcome)
+            } catch {
+                try note(error, "sign the records of removals of \(name)", &outcome)
+            }
+        }
         return outcome
     }
 
@@ -134,9 +140,21 @@ package struct Signing: Sendable {
                 outcome.removalsLeft += 1
                 continue
             }
-            try await catalog.sign(removal, with: request.key)
-            outcome.removalsSigned += 1
+            do {
+                try await catalog.sign(removal, with: request.key)
+                outcome.removalsSigned += 1
+            } catch {
+                try note(error, "sign \(removal.key)", &outcome)
+            }
         }
+    }
+
+    /// - Throws: only when the run is cancelled.
+    private func note(_ error: any Error, _ attempt: String, _ outcome: inout SigningOutcome) throws {
+        let failure = Failure(wrapping: error, attempting: attempt)
+        if Task.isCancelled { throw failure }
+        logger.error("\(failure)")
+        outcome.removalFailures.append(failure)
     }
 }
 
@@ -161,4 +179,6 @@ package struct SigningOutcome: Sendable {
     /// Records of removals that were signed, and those that stay without.
     package var removalsSigned = 0
     package var removalsLeft = 0
+    /// Of records that could not be signed, or of a subject whose records could not be listed.
+    package var removalFailures: [Failure] = []
 }
