@@ -128,8 +128,8 @@ private struct SignReport: Encodable {
     }
 
     var verdict: String {
-        "\(count("signed")) signed, \(count("present")) signed before, \(count("failed") + removalErrors.count) failed, "
-            + "by \(key), in \(store)"
+        "\(count("signed")) signed, \(count("present")) signed before, "
+            + "\(count("failed") + removalErrors.count) failed, by \(key), in \(store)"
     }
 
     /// - Throws: the failure that says most, where nothing was signed.
@@ -141,7 +141,7 @@ private struct SignReport: Encodable {
         if count("signed") + removalsSigned > 0 { return .partial }
         throw Failure(
             worst.code,
-            "sign what is in \(store): \(failures.count) of \(sets.count + removalErrors.count) are not signed",
+            "sign what is in \(store): \(failures.count) are not signed that should be",
             cause: worst,
             hint: worst.hint
         )

@@ -224,6 +224,7 @@ private struct SetReport: Encodable {
         let digests = members.compactMap { member in
             member.contentDigest.map { "\n\(member.member): content \($0)" }
         }
-        return "\(name)/\(id)\n\(table.text)" + digests.joined()
+        let refutation = error.map { "\n\nCORRUPT   \($0.message)" } ?? ""
+        return "\(name)/\(id)\n\(table.text)" + digests.joined() + refutation
     }
 }

@@ -41,8 +41,8 @@ final class CopiedHistory: Sendable {
 
     /// Brings everything over that belongs beside a set: before its manifest is written, or when it is there already
     /// and has got more in the source.
-    /// - Parameter isNew: whether it is just being copied. Then the records are listed anew: prune may have been at work
-    ///   since the copy began.
+    /// - Parameter isNew: whether it is just being copied. Then the records are listed anew: prune may have been at
+    ///   work since the copy began.
     /// - Throws: only what another try may change, and what ends the run.
     func bring(beside set: StoredSet, isNew: Bool) async throws {
         if isNew { removals.withLock { $0 = nil } }

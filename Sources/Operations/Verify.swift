@@ -218,9 +218,10 @@ package struct Verify: Sendable {
         guard let closeness = Self.depths.firstIndex(of: level),
             closeness > Self.depths.firstIndex(of: record.level) ?? 0
         else { return nil }
+        let look = reading == nil ? "a look at level \(level)" : "a look of which the record cannot be read"
         return Failure(
             .digestMismatch,
-            "verify \(record.name)/\(record.backup): a look \(reading == nil ? "at level \(level) " : "")found it corrupt "
+            "verify \(record.name)/\(record.backup): \(look) found it corrupt "
                 + "on \(standing.time), and one at level \(record.level) does not take that back",
             cause: reading,
             hint: "`redoubt verify \(record.name)/\(record.backup) --proof \(level)` looks as closely again."
