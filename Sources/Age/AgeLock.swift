@@ -13,8 +13,8 @@ package struct AgeLock: Sendable {
 
     private let kind: Kind
 
-    /// - Throws: `.configuration` where there is none, where those of both kinds are mixed, and where there are too many
-    ///   for a header that is read again.
+    /// - Throws: `.configuration` where there is none, where those of both kinds are mixed, and where there are too
+    ///   many for a header that is read again.
     package init(recipients: [AgeRecipient]) throws {
         var seen: Set<AgeRecipient> = []
         let distinct = recipients.filter { seen.insert($0).inserted }

@@ -87,8 +87,10 @@ struct CopyCommand: MonitoredCommand {
         let choice = try choice()
         let encryption = EncryptionChoice(try recipients.lock())
         let passedOver = plainSetsRefused(encryption, session)
-        let signingKey = try signing.key(session)
-        guard signingKey == nil || encryption.isAsked else {
+        let signingKey = encryption.isAsked ? try signing.key(session) : nil
+        // One of the environment is that of backups: it signs nothing here, and is no reason to refuse either.
+        let isShared = signing.signKey == session.environment[EnvironmentLayer.variable(of: "sign-key")]
+        guard signing.signKey == nil || isShared || encryption.isAsked else {
             throw Failure(
                 .usage,
                 "sign copies: sets are copied unchanged, and their signatures with them",

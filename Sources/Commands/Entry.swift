@@ -28,8 +28,8 @@ struct RootCommand: ParsableCommand {
         commandName: "redoubt",
         abstract: "Back up Redis and Valkey, prove every backup, and bring them back.",
         discussion: """
-            Every flag has an environment variable: --part-size is REDOUBT_PART_SIZE. Flag > environment > default. Only \
-            the recipients of copy stand on its line alone. Passwords come from REDISCLI_AUTH, REDIS_PASSWORD or \
+            Every flag has an environment variable: --part-size is REDOUBT_PART_SIZE. Flag > environment > default. \
+            Only the recipients of copy stand on its line alone. Passwords come from REDISCLI_AUTH, REDIS_PASSWORD or \
             --password-file, keys of stores from AWS_*.
 
             Exit codes: 0 done, 3 partial, 4 corrupt, 5 try again, 6 source not fit, 7 configuration or permission, \

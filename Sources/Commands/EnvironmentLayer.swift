@@ -12,7 +12,8 @@ package enum EnvironmentLayer {
     package static let prefix = "REDOUBT_"
 
     /// What a command takes from its line alone. The recipients in an environment that a copy shares with `backup` are
-    /// those of backups: what is encrypted must not be decrypted on their account, and `copy` sends nothing plain there.
+    /// those of backups: what is encrypted must not be decrypted on their account, and `copy` sends nothing plain
+    /// there.
     private static let lineOnly: [String: Set<String>] = ["copy": ["recipient", "recipients-file"]]
 
     /// The variables of an environment that a command passes over, though it has such an option.

@@ -7,8 +7,8 @@ import ObjectStorage
 /// A span of time as people write it: `90s`, `15m`, `26h`, `30d`, `1w`, `1d12h`.
 ///
 /// Every option that takes a time reads it in one of two ways. How long something may be waited for, or may take, has
-/// always been a number of seconds, and may be one. The age of a backup wants a unit: `26` is 26 hours for whoever forgot
-/// it, and 26 seconds for a program.
+/// always been a number of seconds, and may be one. The age of a backup wants a unit: `26` is 26 hours for whoever
+/// forgot it, and 26 seconds for a program.
 package struct TimeSpan: Sendable, Hashable, CustomStringConvertible {
     private let milliseconds: Int64
 

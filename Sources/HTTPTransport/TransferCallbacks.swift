@@ -17,7 +17,8 @@ protocol CalledTransfer: MovedTransfer {
 
 /// The functions that libcurl is given, and what it gives back to them: whose transfer it is. Lives as long as that.
 final class TransferCallbacks {
-    // As unsafe as the pointer that libcurl has: what it calls while the transfer goes must not look whether it is there.
+    // As unsafe as the pointer that libcurl has: what it calls while the transfer goes must not look whether it is
+    // there.
     private unowned(unsafe) let transfer: any CalledTransfer
 
     init(of transfer: any CalledTransfer) {

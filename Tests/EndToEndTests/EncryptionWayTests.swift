@@ -217,7 +217,8 @@ struct EncryptionWayTests {
         }
     }
 
-    /// Where an environment says that backups are encrypted, none goes out plain because nobody said how a copy is made.
+    /// Where an environment says that backups are encrypted, none goes out plain because nobody said how a copy is
+    /// made.
     @Test func aCopyOfWhatIsPlainIsAskedForWhereRecipientsAreSet() async throws {
         try await withTemporaryFolder { folder in
             let keys = try await AgeKeys("keys", in: folder)

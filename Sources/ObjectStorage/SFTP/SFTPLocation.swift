@@ -65,8 +65,8 @@ package struct SFTPLocation: Sendable, Hashable, CustomStringConvertible {
             .usage,
             "open an SFTP store: what follows sftp:// is not a host, or its port is none",
             hint:
-                "A store is sftp://host:22/absolute/path, with user and @ before the host where USER does not say it; an IPv6 "
-                + "address stands in brackets."
+                "A store is sftp://host:22/absolute/path, with user and @ before the host where USER does not say it; "
+                + "an IPv6 address stands in brackets."
         )
         var host = text
         var rest = Substring()
