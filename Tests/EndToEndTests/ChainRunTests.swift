@@ -246,6 +246,25 @@ struct ChainRunTests {
         }
     }
 
+    /// Sets are copied with the signatures they have. A key in an environment that is shared with backups is no reason to
+    /// copy nothing; one on the line of such a copy is a misunderstanding.
+    @Test func aCopyPassesOverTheKeyOfBackups() async throws {
+        try await withTemporaryFolder { folder in
+            try await Self.withSets(in: TestedStore.folder(folder.appendingPathComponent("store"))) { rig in
+                let target = "file://\(folder.path)/copy"
+                let copy = ["copy", "--all", "--from", rig.store.url, "--to", target]
+                let asked = try await Redoubt.run(copy + ["--sign-key", rig.signKey])
+                #expect(asked.code == 64 && asked.errors.contains("sign copies"), "\(asked.errors)")
+                let shared = try await Redoubt.run(copy, environment: ["REDOUBT_SIGN_KEY": rig.signKey])
+                #expect(shared.code == 0, "\(shared.errors)")
+                let verify = try await Redoubt.run(
+                    ["verify", "--chain", "--from", target, "--name", "demo", "--public-key", rig.publicKey]
+                )
+                #expect(verify.code == 0 && verify.output.contains("whole (3 sets"), "\(verify.output)")
+            }
+        }
+    }
+
     /// A key that is none, or is encrypted, is refused before anything is asked of anybody.
     @Test func aKeyThatIsNoneIsRefused() async throws {
         let outcome = try await Redoubt.run(
