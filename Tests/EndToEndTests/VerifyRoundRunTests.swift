@@ -97,7 +97,7 @@ import Testing
             let records = folder.appendingPathComponent(".proofs/demo/\(ids[0])")
             try FileManager.default.createDirectory(at: records, withIntermediateDirectories: true)
             // It cannot be read: how closely that look went is not known.
-            try Data("{}".utf8).write(to: records.appendingPathComponent("\(ids[0]).different.json"))
+            try Data("{}".utf8).write(to: records.appendingPathComponent("20260101T000000Z-0001.different.json"))
             let line = ["verify", "demo/\(ids[0])", "--from", store.url]
             for words in [["--stored-only"], ["--proof", "framing"], ["--proof", "deep", "--no-record"]] {
                 let refuted = try await Redoubt.run(line + words)
