@@ -2,7 +2,7 @@
 #
 # The only door. `make test` is what CI runs; on a bare Debian 12 with Swift 6.2 or later it installs what it needs.
 
-.PHONY: help demo test fuzz fuzz-seeds fuzz-merge bench bench-encryption bench-objects bench-restore bench-shards age-vectors check fmt lint docs build deps parts clean toolchain
+.PHONY: help demo test fuzz fuzz-seeds fuzz-merge bench bench-encryption bench-objects bench-restore bench-shards age-vectors dashboard check fmt lint docs build deps parts clean toolchain
 .DEFAULT_GOAL := help
 
 SWIFT ?= swift
@@ -35,6 +35,7 @@ help:
 	@echo 'make bench-objects  an object of SIZE_GIB=$(SIZE_GIB) GiB up and down, beside rclone'
 	@echo 'make bench-encryption  the age format beside age, and a backup with it and without'
 	@echo 'make age-vectors VECTORS=DIR  the test vectors of the age format, out of your checkout of C2SP/CCTV'
+	@echo 'make dashboard  the picture of the dashboard in docs/monitoring.md, drawn anew from real runs'
 	@echo 'make check   the quick gate: lint, build, architecture'
 	@echo 'make fmt     format the sources'
 	@echo 'make docs    write docs/command-reference.md anew'
@@ -78,6 +79,12 @@ age-vectors: toolchain deps
 	@[ -n '$(VECTORS)' ] || { echo 'usage: make age-vectors VECTORS=DIR (a checkout of https://github.com/C2SP/CCTV)' >&2; exit 64; }
 	REDOUBT_BENCH=1 $(SWIFT) build -c release --product redoubt-age-vectors
 	.build/release/redoubt-age-vectors '$(VECTORS)'
+
+# Debian's matplotlib is for Debian's python3.
+dashboard: toolchain deps
+	@$(call install,$(DEMO_PACKAGES) curl prometheus python3 python3-matplotlib)
+	$(SWIFT) build -c release --product redoubt
+	bash Tests/dashboard.sh $(REDOUBT) docs/images/dashboard.png
 
 # Four tests at a time: each has servers of its own, and deadlines that a starved machine would miss.
 test: toolchain deps parts lint
