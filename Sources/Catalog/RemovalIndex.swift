@@ -44,6 +44,11 @@ package struct RemovalIndex: Sendable {
         }
     }
 
+    /// Whether that is so of every set.
+    package func coversAll(_ other: RemovalIndex) -> Bool {
+        other.keys.keys.allSatisfy { covers(other, $0) }
+    }
+
     /// Whether there is nothing of a set in the other store that is not here, as far as names tell: a record, and
     /// every signature that one has there.
     package func covers(_ other: RemovalIndex, _ id: BackupID) -> Bool {

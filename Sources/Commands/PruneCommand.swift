@@ -28,7 +28,7 @@ struct PruneCommand: MonitoredCommand {
             "What is younger is left alone, as 24h. Otherwise 1h for backups, and 24h for what belongs to none.",
             valueName: "age"
         ),
-        transform: TimeSpan.orSeconds
+        transform: TimeSpan.withUnit
     )
     var grace: TimeSpan?
 

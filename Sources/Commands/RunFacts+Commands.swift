@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Catalog
+import Failures
 import Operations
 import Telemetry
 
@@ -54,10 +55,10 @@ extension RunFacts {
     }
 
     /// One set was read again.
-    /// - Parameter isRefuted: whether a closer look found it corrupt.
-    mutating func verified(_ manifest: Manifest, _ findings: [Verify.Finding], isRefuted: Bool) {
-        let isProven = !isRefuted && findings.allSatisfy { $0.failure == nil }
-        let isDifferent = isRefuted || findings.contains { $0.verdict == .different }
+    /// - Parameter refutation: what a closer look found, or why that is not known.
+    mutating func verified(_ manifest: Manifest, _ findings: [Verify.Finding], refutedBy refutation: Failure?) {
+        let isProven = refutation == nil && findings.allSatisfy { $0.failure == nil }
+        let isDifferent = refutation?.code.isOfContent == true || findings.contains { $0.verdict == .different }
         subjects[manifest.name] = Subject(
             succeeded: isProven,
             backup: manifest.id.text,
@@ -67,11 +68,13 @@ extension RunFacts {
     }
 
     /// Many were.
-    mutating func verified(_ outcome: VerifyRoundOutcome) {
+    /// - Parameter isHistoryWhole: whether their history was looked at, too, and found whole; `nil` where nobody asked.
+    mutating func verified(_ outcome: VerifyRoundOutcome, isHistoryWhole: Bool? = nil) {
         let before = Set(outcome.differentBefore.map(\.name))
         for (name, sets) in Dictionary(grouping: outcome.examined, by: \.set.name) {
             subjects[name] = Subject(
-                succeeded: sets.allSatisfy { $0.verdict == .proven } && !before.contains(name),
+                succeeded: sets.allSatisfy { $0.verdict == .proven } && !before.contains(name)
+                    && isHistoryWhole != false,
                 values: Self.verdicts { verdict in sets.count { $0.verdict == verdict } }
                     + [Self.readBytes(sets.reduce(0) { $0 + $1.set.storedBytes })]
             )

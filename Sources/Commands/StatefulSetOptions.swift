@@ -82,6 +82,9 @@ struct StatefulSetOptions: ParsableArguments, Sendable {
 
     func validate() throws {
         guard let statefulset else {
+            guard !tls else {
+                throw ValidationError("--tls is for the pods of --statefulset: write rediss:// in --endpoint")
+            }
             guard replicas == nil, service == nil, context == nil, kubeconfig == nil, container == nil else {
                 throw ValidationError(
                     "--replicas, --service, --context, --kubeconfig and --container need --statefulset"

@@ -102,7 +102,8 @@ struct VerifyCommand: MonitoredCommand {
                 logger: session.logger
             )
             let outcome = try await session.progress.show { try await verify.run() }
-            RunFacts.note { $0.verified(outcome) }
+            let isHistoryWhole = looked.map { _ in history?.outcome.bad.isEmpty == true }
+            RunFacts.note { $0.verified(outcome, isHistoryWhole: isHistoryWhole) }
             let report = VerifyRoundReport(outcome, at: store.location, history: history?.report)
             try session.result(report.text, report, verdict: report.verdict)
             // A history that is broken must not hide behind a backup that could not be read; nor may a backup that is
@@ -122,7 +123,7 @@ struct VerifyCommand: MonitoredCommand {
         }
     }
 
-    /// - Throws: only when the run is cancelled.
+    /// - Throws: what is wrong with the command line or its keys; otherwise only when the run is cancelled.
     private func lookedAtChain(
         in catalog: Catalog,
         _ session: Session
@@ -132,6 +133,8 @@ struct VerifyCommand: MonitoredCommand {
         } catch {
             try Task.checkCancellation()
             let failure = Failure(wrapping: error, attempting: "look at the chain")
+            // What was typed wrong is said at once, and not after a night of reading.
+            if [.usage, .configuration].contains(failure.code) { throw failure }
             session.logger.error("the chain cannot be looked at: \(failure)")
             return .failure(failure)
         }
@@ -160,13 +163,15 @@ struct VerifyCommand: MonitoredCommand {
             let kept = await verify.keep(findings, of: manifest, begunAt: begun, by: Self.tool, writes: !noRecord)
             return (manifest, findings, kept)
         }
-        RunFacts.note { $0.verified(manifest, findings, isRefuted: kept.refutation != nil) }
+        RunFacts.note { $0.verified(manifest, findings, refutedBy: kept.refutation) }
         let report = SetReport(manifest, findings, kept)
         let proven = findings.filter { $0.failure == nil }.count
         let verdict =
             "\(manifest.name)/\(manifest.id): \(proven) of \(findings.count) members proven"
             + (storedOnly ? " to be what was stored; what is in them was not read (--stored-only)" : "")
-            + (kept.refutation == nil ? "" : "; CORRUPT by a closer look")
+            + (kept.refutation.map { failure in
+                failure.code.isOfContent ? "; CORRUPT by a closer look" : "; what was found before is not known"
+            } ?? "")
         try session.result(report.text, report, verdict: verdict)
         if let refutation = kept.refutation { throw refutation }
         let failures = findings.compactMap(\.failure)
@@ -224,7 +229,10 @@ private struct SetReport: Encodable {
         let digests = members.compactMap { member in
             member.contentDigest.map { "\n\(member.member): content \($0)" }
         }
-        let refutation = error.map { "\n\nCORRUPT   \($0.message)" } ?? ""
+        let refutation =
+            error.map { error in
+                "\n\n\(error.code == Failure.Code.digestMismatch.rawValue ? "CORRUPT " : "NOT KNOWN ")  \(error.message)"
+            } ?? ""
         return "\(name)/\(id)\n\(table.text)" + digests.joined() + refutation
     }
 }

@@ -100,13 +100,16 @@ final class CopiedHistory: Sendable {
         var path: [ChainedRemoval] = []
         var waiting = [link]
         var seen: Set<Manifest.Link> = []
+        // Behind a record that is there already, one may be missing: its set was still listed when that one came.
+        let isComplete = here.coversAll(there)
         while let link = waiting.popLast() {
-            guard seen.insert(link).inserted, !here.covers(there, link.id) else { continue }
+            let isCovered = here.covers(there, link.id)
+            guard seen.insert(link).inserted, !(isCovered && isComplete) else { continue }
             // What the source lists is not removed, whatever a record says.
             if try await isInTarget(link) { continue }
             if try await isListed(link, in: source) { continue }
             let found = try await source.removals(of: link, among: there)
-            path += found
+            if !isCovered { path += found }
             waiting += found.compactMap(\.record.previous)
         }
         return path

@@ -59,7 +59,7 @@ extension DrillRecord.Content {
 
 extension Failure.Code {
     /// Whether it says that bytes or content are not what they should be.
-    var isOfContent: Bool {
+    package var isOfContent: Bool {
         switch self {
         case .corruptSnapshot, .truncated, .trailingBytes, .digestMismatch, .corruptCompression, .corruptEncryption:
             true

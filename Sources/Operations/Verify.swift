@@ -175,12 +175,19 @@ package struct Verify: Sendable {
 
     private func keep(_ record: ProofRecord, writes: Bool = true) async -> Kept {
         var record = record
-        let refutation = await refutation(of: record)
-        if let refutation {
-            logger.warning("\(refutation)")
+        let refutation: Failure?
+        switch await standing(before: record) {
+        case .unlisted: return Kept()
+        case .unknown(let failure):
+            logger.warning("\(failure)")
+            return Kept(refutation: failure)
+        case .disproof(let failure):
+            logger.warning("\(failure)")
             // It had its turn all the same.
             record.verdict = .failed
-            record.error = .init(code: refutation.code.rawValue, message: refutation.description)
+            record.error = .init(code: failure.code.rawValue, message: failure.description)
+            refutation = failure
+        case .nothing: refutation = nil
         }
         // A disproof stands, whatever becomes of this record.
         var kept = Kept(refutation: refutation)
@@ -200,42 +207,73 @@ package struct Verify: Sendable {
     /// From a glance to the closest look.
     private static let depths = [ProofRecord.storedLevel] + [RDBLevel.framing, .deep, .content].map(\.rawValue)
 
-    /// What a closer look found is not taken back by one that looked less closely. Of one that cannot be read it is not
+    /// What stands against a set that a look did not find different.
+    private enum Standing {
+        case nothing
+        /// A closer look found it corrupt.
+        case disproof(Failure)
+        /// One found it corrupt, and how closely it looked cannot be read now.
+        case unknown(Failure)
+        /// The records cannot be listed.
+        case unlisted
+    }
+
+    /// What a closer look found is not taken back by one that looked less closely. Of a record that is damaged it is not
     /// known how closely it looked: only the closest look takes that back.
-    private func refutation(of record: ProofRecord) async -> Failure? {
-        guard [.proven, .stored].contains(record.verdict), let standing = await disproof(of: record) else { return nil }
-        var level = RDBLevel.content.rawValue
-        var reading: Failure?
-        do {
-            let found = try await catalog.proof(standing).level
-            if Self.depths.contains(found) { level = found }
-        } catch {
-            let failure = Failure(wrapping: error, attempting: "read the record of \(standing.time)")
-            // The set is gone, and its records with it.
-            if failure.code == .noSuchObject { return nil }
-            reading = failure
+    private func standing(before record: ProofRecord) async -> Standing {
+        guard [.proven, .stored].contains(record.verdict) else { return .nothing }
+        guard let notes = await disproofs(of: record) else { return .unlisted }
+        var closest: (note: ProofNote, depth: Int, reading: Failure?)?
+        for note in notes {
+            var (depth, reading) = (Self.depths.count - 1, Failure?.none)
+            do {
+                let level = try await catalog.proof(note).level
+                depth = Self.depths.firstIndex(of: level) ?? depth
+            } catch {
+                let failure = Failure(wrapping: error, attempting: "read the record of \(note.time)")
+                // The set is gone, and its records with it.
+                if failure.code == .noSuchObject { continue }
+                guard [.corruptManifest, .unsupported].contains(failure.code) else {
+                    return .unknown(unknown(failure, of: record))
+                }
+                reading = failure
+            }
+            if depth > closest?.depth ?? -1 { closest = (note, depth, reading) }
         }
-        guard let closeness = Self.depths.firstIndex(of: level),
-            closeness > Self.depths.firstIndex(of: record.level) ?? 0
-        else { return nil }
-        let look = reading == nil ? "a look at level \(level)" : "a look of which the record cannot be read"
-        return Failure(
-            .digestMismatch,
-            "verify \(record.name)/\(record.backup): \(look) found it corrupt "
-                + "on \(standing.time), and one at level \(record.level) does not take that back",
-            cause: reading,
-            hint: "`redoubt verify \(record.name)/\(record.backup) --proof \(level)` looks as closely again."
+        guard let closest, closest.depth > Self.depths.firstIndex(of: record.level) ?? 0 else { return .nothing }
+        let level = Self.depths[closest.depth]
+        let look = closest.reading == nil ? "a look at level \(level)" : "a look of which the record cannot be read"
+        return .disproof(
+            Failure(
+                .digestMismatch,
+                "verify \(record.name)/\(record.backup): \(look) found it corrupt "
+                    + "on \(closest.note.time), and one at level \(record.level) does not take that back",
+                cause: closest.reading,
+                hint: "`redoubt verify \(record.name)/\(record.backup) --proof \(level)` looks as closely again."
+            )
         )
     }
 
-    /// The newest record of the set that came to a finding, where it says that the set is different.
-    private func disproof(of record: ProofRecord) async -> ProofNote? {
+    private func unknown(_ cause: Failure, of record: ProofRecord) -> Failure {
+        Failure(
+            cause.code,
+            "verify \(record.name)/\(record.backup): it was found corrupt before, and how closely was looked then "
+                + "cannot be read",
+            cause: cause,
+            hint: "Run again: nothing was put on record."
+        )
+    }
+
+    /// The records that say that the set is different and that no later one takes back; `nil` when they cannot be listed.
+    private func disproofs(of record: ProofRecord) async -> [ProofNote]? {
         do {
             let notes = try await catalog.proofNotes(of: record.name, set: record.backup)
-            let last = notes.filter { $0.verdict != .failed }.max { $0.id < $1.id }
-            return last?.verdict == .different ? last : nil
+            let good = notes.filter { [.proven, .stored].contains($0.verdict) }.map(\.id).max()
+            return notes.filter { note in note.verdict == .different && good.map { note.id > $0 } ?? true }
         } catch {
-            logger.warning("cannot tell what was found before: the records of proofs cannot be listed: \(error)")
+            logger.warning(
+                "nothing is put on record: what was found before cannot be told, for the records cannot be listed: \(error)"
+            )
             return nil
         }
     }

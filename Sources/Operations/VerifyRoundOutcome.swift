@@ -34,9 +34,9 @@ package struct VerifyRoundOutcome: Sendable {
             seconds = findings.reduce(0) { $0 + $1.seconds }
         }
 
-        /// What a closer look found stands.
+        /// What a closer look found stands, or it is not known what it found.
         mutating func refute(_ refutation: Failure) {
-            (verdict, failure) = (.different, refutation)
+            (verdict, failure) = (refutation.code.isOfContent ? .different : .failed, refutation)
         }
 
         init(set: ListedSet, unreadable failure: Failure) {

@@ -114,7 +114,6 @@ struct JobsTests {
         for (components, words) in [
             "encryption+signing": ["--recipients-file=/recipients/recipients", "--sign-key=/sign-key/sign.pem"],
             "second-store+spool": ["--to=$(SECOND_STORE_URL)", "--spool=/spool"],
-            "tls": ["--tls", "--cacert=/tls/ca.crt"],
         ] {
             let args = folders["components/volume-source+\(components)"]?.args ?? []
             #expect(args.count == 3, "\(components)")

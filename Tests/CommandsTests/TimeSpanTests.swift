@@ -56,7 +56,6 @@ struct TimeSpanTests {
     @Test(arguments: [
         ["restore", "--from", "file:///x", "--data-dir", "/x", "--guard", "--guard-deadline", "600"],
         ["verify", "--from", "file:///x", "--all", "--max-time", "3600"],
-        ["prune", "--from", "file:///x", "--keep-last", "1", "--grace", "3600"],
         ["backup", "--to", "file:///x", "--endpoint", "redis://x", "--store-timeout", "60"],
     ])
     func aTimeThatIsNoAgeMayBeANumberOfSeconds(line: [String]) throws {
@@ -67,6 +66,13 @@ struct TimeSpanTests {
     func anAgeIsAskedBackOnTheLine(flag: String) {
         #expect(!Entry.understands(["status", "--from", "file:///x", flag, "26"]))
         #expect(Entry.understands(["status", "--from", "file:///x", flag, "26h"]))
+    }
+
+    /// A backup that is younger than the grace is not removed: `24` could be hours.
+    @Test func aGraceIsAskedBack() {
+        let prune = ["prune", "--from", "file:///x", "--keep-last", "1", "--grace"]
+        #expect(!Entry.understands(prune + ["24"]) && Entry.understands(prune + ["24h"]))
+        #expect(Entry.understands(prune + ["0"]))
     }
 
     /// What a run hands on to others is what was said to it.

@@ -52,8 +52,7 @@ COMPONENTS["irsa"] = COMPONENTS["pod-identity"] = [each for each in COMPONENTS["
 BELOW = {"irsa": ["s3"], "pod-identity": ["s3"]}
 TOGETHER = [["dns", "tls", "s3"], ["encryption", "s3", "spool"], ["volume-source", "s3"], ["second-store", "spool"], ["s3", "spool"],
             ["dns", "tls", "gke"], ["signing", "s3", "spool"],
-            ["volume-source", "encryption", "signing"], ["volume-source", "second-store", "spool"],
-            ["volume-source", "tls"]]
+            ["volume-source", "encryption", "signing"], ["volume-source", "second-store", "spool"]]
 
 # What the webhook of Workload Identity looks for on a ServiceAccount and on a pod.
 IDENTITY, USES_IDENTITY = "azure.workload.identity/client-id", "azure.workload.identity/use"
