@@ -206,6 +206,41 @@ import Testing
         }
     }
 
+    /// Of several disproofs the closest counts: a glance that found something since, and then nothing, hides none.
+    @Test func aCloserDisproofIsNotHiddenByAGlance() async throws {
+        try await PruneRig.with(sets: 1) { rig in
+            let manifest = try await rig.catalog.manifest(name: "demo", id: PruneRig.id(1))
+            try await rig.catalog.write(Self.disproof(of: manifest, daysAgo: 3))
+            try await rig.catalog.write(Self.disproof(of: manifest, daysAgo: 2, level: ProofRecord.storedLevel))
+            for isStoredOnly in [true, false] {
+                let verify = Self.verify(rig.catalog, isStoredOnly: isStoredOnly)
+                let findings = try await verify.run(manifest)
+                let kept = await verify.keep(findings, of: manifest, begunAt: .now(), by: manifest.tool)
+                #expect((kept.refutation?.code == .digestMismatch) == isStoredOnly)
+                let known = try await rig.catalog.proofLedger(of: "demo")["demo", manifest.id]
+                #expect(known?.isDifferent == isStoredOnly)
+            }
+        }
+    }
+
+    /// Records that cannot be listed, or read, right now: what was found before stands, and a store that does not answer
+    /// is not called damage.
+    @Test(arguments: [0, 1])
+    func whereNothingCanBeToldNothingIsPutOnRecord(call: Int) async throws {
+        try await PruneRig.with(sets: 1) { rig in
+            let manifest = try await rig.catalog.manifest(name: "demo", id: PruneRig.id(1))
+            try await rig.catalog.write(Self.disproof(of: manifest, daysAgo: 1))
+            let findings = try await Self.verify(rig.catalog).run(manifest)
+            let store = FailingStore(rig.store, .refusal(.storeUnavailable), atCall: call)
+            let verify = Self.verify(Catalog(store: store))
+            let kept = await verify.keep(findings, of: manifest, begunAt: .now(), by: manifest.tool)
+            #expect(store.hasFailed && kept.key == nil)
+            #expect(kept.refutation?.code == (call == 0 ? nil : .storeUnavailable))
+            let known = try await rig.catalog.proofLedger(of: "demo")["demo", manifest.id]
+            #expect(known?.isDifferent == true)
+        }
+    }
+
     /// A set that is known to be corrupt is told also in a night in which it cannot be read.
     @Test func aDisproofIsToldWhereTheSetCannotBeRead() async throws {
         try await PruneRig.with(sets: 1) { rig in
