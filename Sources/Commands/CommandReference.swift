@@ -38,8 +38,8 @@ package enum CommandReference {
         | | written as | a number alone |
         |---|---|---|
         | an age: `--max-age`, `--max-verify-age`, `--max-drill-age`, `--since`, `--grace` | numbers with `s`, `m`, \
-        `h`, `d`, `w`: `90s`, `15m`, `26h`, `30d`, `1w`, `1d12h` | refused, with what may have been meant: `--max-age 26` could be \
-        hours. `0` is 0 |
+        `h`, `d`, `w`: `90s`, `15m`, `26h`, `30d`, `1w`, `1d12h` | refused, with what may have been meant: \
+        `--max-age 26` could be hours. `0` is 0 |
         | any other time: how long something is waited for, or may take | the same | seconds, also with a point: `0.5` |
         | a span of the calendar: `--keep-within` | `h`, `d`, `w`, `mo` (months), `y`: `36h`, `1y6mo`; `m` is refused, \
         because it is a month for some and a minute for others | refused |

@@ -123,7 +123,7 @@ struct VerifyCommand: MonitoredCommand {
         }
     }
 
-    /// - Throws: what is wrong with the command line or its keys; otherwise only when the run is cancelled.
+    /// - Throws: what is wrong with the keys; otherwise only when the run is cancelled.
     private func lookedAtChain(
         in catalog: Catalog,
         _ session: Session
@@ -133,8 +133,8 @@ struct VerifyCommand: MonitoredCommand {
         } catch {
             try Task.checkCancellation()
             let failure = Failure(wrapping: error, attempting: "look at the chain")
-            // What was typed wrong is said at once, and not after a night of reading.
-            if [.usage, .configuration].contains(failure.code) { throw failure }
+            // A key that is none is said at once, and not after a night of reading.
+            if failure.code == .configuration { throw failure }
             session.logger.error("the chain cannot be looked at: \(failure)")
             return .failure(failure)
         }
@@ -229,10 +229,8 @@ private struct SetReport: Encodable {
         let digests = members.compactMap { member in
             member.contentDigest.map { "\n\(member.member): content \($0)" }
         }
-        let refutation =
-            error.map { error in
-                "\n\n\(error.code == Failure.Code.digestMismatch.rawValue ? "CORRUPT " : "NOT KNOWN ")  \(error.message)"
-            } ?? ""
+        let isCorrupt = error?.code == Failure.Code.digestMismatch.rawValue
+        let refutation = error.map { "\n\n\(isCorrupt ? "CORRUPT" : "NOT KNOWN")   \($0.message)" } ?? ""
         return "\(name)/\(id)\n\(table.text)" + digests.joined() + refutation
     }
 }

@@ -218,8 +218,8 @@ package struct Verify: Sendable {
         case unlisted
     }
 
-    /// What a closer look found is not taken back by one that looked less closely. Of a record that is damaged it is not
-    /// known how closely it looked: only the closest look takes that back.
+    /// What a closer look found is not taken back by one that looked less closely. Of a record that is damaged it is
+    /// not known how closely it looked: only the closest look takes that back.
     private func standing(before record: ProofRecord) async -> Standing {
         guard [.proven, .stored].contains(record.verdict) else { return .nothing }
         guard let notes = await disproofs(of: record) else { return .unlisted }
@@ -264,7 +264,8 @@ package struct Verify: Sendable {
         )
     }
 
-    /// The records that say that the set is different and that no later one takes back; `nil` when they cannot be listed.
+    /// The records that say that the set is different and that no later one takes back; `nil` when they cannot be
+    /// listed.
     private func disproofs(of record: ProofRecord) async -> [ProofNote]? {
         do {
             let notes = try await catalog.proofNotes(of: record.name, set: record.backup)
@@ -272,7 +273,7 @@ package struct Verify: Sendable {
             return notes.filter { note in note.verdict == .different && good.map { note.id > $0 } ?? true }
         } catch {
             logger.warning(
-                "nothing is put on record: what was found before cannot be told, for the records cannot be listed: \(error)"
+                "nothing is put on record: what was found before is not known, the records cannot be listed: \(error)"
             )
             return nil
         }

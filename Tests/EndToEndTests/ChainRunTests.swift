@@ -246,8 +246,8 @@ struct ChainRunTests {
         }
     }
 
-    /// Sets are copied with the signatures they have. A key in an environment that is shared with backups is no reason to
-    /// copy nothing; one on the line of such a copy is a misunderstanding.
+    /// Sets are copied with the signatures they have. A key in an environment that is shared with backups is no reason
+    /// to copy nothing; one on the line of such a copy is a misunderstanding.
     @Test func aCopyPassesOverTheKeyOfBackups() async throws {
         try await withTemporaryFolder { folder in
             try await Self.withSets(in: TestedStore.folder(folder.appendingPathComponent("store"))) { rig in

@@ -223,8 +223,8 @@ import Testing
         }
     }
 
-    /// Records that cannot be listed, or read, right now: what was found before stands, and a store that does not answer
-    /// is not called damage.
+    /// Records that cannot be listed, or read, right now: what was found before stands, and a store that does not
+    /// answer is not called damage.
     @Test(arguments: [0, 1])
     func whereNothingCanBeToldNothingIsPutOnRecord(call: Int) async throws {
         try await PruneRig.with(sets: 1) { rig in
