@@ -125,7 +125,7 @@ struct LeaseSeatTests {
             try await Kind.kubernetes.withSeats { two, _ in
                 for seat in [one, two] { _ = try await seat.create(Self.lease("dead")) }
                 let watched = CountingSeat(seat: two)
-                let timing = LeaseTiming(lifetime: .seconds(2), interval: .milliseconds(20))
+                let timing = LeaseTiming(lifetime: .seconds(6), interval: .milliseconds(20))
                 try await Catalog.withLeases(at: [one, watched], as: Self.lease("next"), timing: timing) { held in
                     #expect(held.count == 2)
                     #expect((1...4).contains(watched.reads.withLock { $0 }))
