@@ -11,6 +11,7 @@ usage='usage: Tests/dashboard.sh PATH-TO-REDOUBT PICTURE.png'
 redoubt=$(realpath "${1:?$usage}")
 picture=$(realpath -m "${2:?$usage}")
 here=$(realpath "$(dirname "$0")")
+. "$here/seaweedfs.sh" # free_port
 runs=42
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/redoubt-dashboard.XXXXXX")
@@ -21,14 +22,6 @@ finish() {
     rm -rf "$work"
 }
 trap finish EXIT
-
-free_port() {
-    local port
-    while :; do
-        port=$((20000 + RANDOM % 12000))
-        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then echo "$port"; return; fi
-    done
-}
 
 port=$(free_port)
 redis-server --port "$port" --bind 127.0.0.1 --dir "$work" --save '' --enable-debug-command local >/dev/null &

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# For the scripts that measure, by `source`: a SeaweedFS of their own.
-# Needs $tools, where weed and rclone are, and $work, a folder.
+# For the scripts that measure, by `source`: a SeaweedFS of their own, and a port that is free.
+# The SeaweedFS needs $tools, where weed and rclone are, and $work, a folder.
 
 free_port() {
     local port

@@ -24,7 +24,15 @@ final class CopiedHistory: Sendable {
     /// Sets that the target had when the run began.
     private let setsHere: Set<BackupID>
     /// Records of removals, as they were listed the last time.
-    private let removals = Mutex<(there: RemovalIndex, here: RemovalIndex)?>(nil)
+    private let removals = Mutex<Removals?>(nil)
+
+    /// What is on record in both stores.
+    private struct Removals: Sendable {
+        let there: RemovalIndex
+        let here: RemovalIndex
+        /// Whether all that is there is here, too.
+        let isComplete: Bool
+    }
     private let logger: Logger
 
     /// - Throws: what the stores answer to the listings.
@@ -96,28 +104,28 @@ final class CopiedHistory: Sendable {
 
     /// Newest first.
     private func removals(from link: Manifest.Link) async throws -> [ChainedRemoval] {
-        let (there, here) = try await listedRemovals()
+        let listed = try await listedRemovals()
         var path: [ChainedRemoval] = []
         var waiting = [link]
         var seen: Set<Manifest.Link> = []
-        // Behind a record that is there already, one may be missing: its set was still listed when that one came.
-        let isComplete = here.coversAll(there)
         while let link = waiting.popLast() {
-            let isCovered = here.covers(there, link.id)
-            guard seen.insert(link).inserted, !(isCovered && isComplete) else { continue }
+            // Behind a record that is there already, one may be missing: its set was still listed when that one came.
+            let isCovered = listed.here.covers(listed.there, link.id)
+            guard seen.insert(link).inserted, !(isCovered && listed.isComplete) else { continue }
             // What the source lists is not removed, whatever a record says.
             if try await isInTarget(link) { continue }
             if try await isListed(link, in: source) { continue }
-            let found = try await source.removals(of: link, among: there)
+            let found = try await source.removals(of: link, among: listed.there)
             if !isCovered { path += found }
             waiting += found.compactMap(\.record.previous)
         }
         return path
     }
 
-    private func listedRemovals() async throws -> (there: RemovalIndex, here: RemovalIndex) {
+    private func listedRemovals() async throws -> Removals {
         if let listed = removals.withLock(\.self) { return listed }
-        let listed = (there: try await source.removalIndex(of: name), here: try await target.removalIndex(of: name))
+        let (there, here) = (try await source.removalIndex(of: name), try await target.removalIndex(of: name))
+        let listed = Removals(there: there, here: here, isComplete: here.coversAll(there))
         removals.withLock { $0 = listed }
         return listed
     }
