@@ -5,38 +5,59 @@
 #
 # Most tests talk to real servers, four tests at a time on perhaps two cores. A few tests that failed are run once more,
 # alone: a machine that was starved is not a defect of redoubt. They are named all the same, and more than a few are
-# never excused.
+# never excused. A run in which nothing happens any more is ended, with where each of its threads stands, and what it
+# did not come to is run once in another process. A crash is never excused.
 set -uo pipefail
 
 swift=$1
+here=$(dirname "${BASH_SOURCE[0]}")
 excused_max=3
+# Longer than any one step of any test, on a machine that others use too.
+silence_seconds=${SILENCE_SECONDS:-400}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-run() {
+run() { # name of the run, options of swift test
+    local name=$1 status
+    shift
+    : >"$folder/$name.events"
+    "$here/silence.sh" "$folder/$name.events" "$silence_seconds" &
     # --skip-build: `swift test` alone would build everything again with -enable-testing, and so test another program
     # than we ship.
-    "$swift" test -c release --skip-build --disable-xctest --xunit-output "$folder/results.xml" "$@"
+    "$swift" test -c release --skip-build --disable-xctest --event-stream-version 0 \
+        --event-stream-output-path "$folder/$name.events" "$@"
+    status=$?
+    kill "$!" 2>/dev/null
+    wait "$!" 2>/dev/null
+    return "$status"
 }
 
-# The failed tests of the last run, one `module.suite/name` a line.
-failed() {
-    awk -F'"' '/<testcase / { id = $2 "/" $4; sub(/\(.*/, "", id) } /<failure/ { print id }' "$folder/results.xml" |
-        sort -u
-}
+# failed: the tests that failed, one `module.suite/name` a line. rest: a filter for the suites that came to no end.
+ask() { python3 "$here/events.py" "$@"; }
 
-run --experimental-maximum-parallelization-width 4 2>&1 | tee "$folder/log" && exit 0
+parallel=(--experimental-maximum-parallelization-width 4)
+run first "${parallel[@]}" 2>&1 | tee "$folder/log" && exit 0
+runs=("$folder/first.events")
+rest=$(ask rest "${runs[@]}")
+[ -z "$rest" ] || grep -q '^HANGS' "$folder/log" || { echo 'FAILED: the run came to no end.'; exit 1; }
+if [ -n "$rest" ]; then
+    echo
+    echo 'The run came to no end. Once more, in another process: what it did not come to.'
+    run second "${parallel[@]}" --filter "$rest" 2>&1 | tee -a "$folder/log"
+    runs+=("$folder/second.events")
+    [ -z "$(ask rest "${runs[@]}")" ] || { echo 'FAILED: the second run came to no end, either.'; exit 1; }
+fi
 
 echo
 echo 'What failed:'
-grep -E '✘|↳' "$folder/log" | tail -n 60
-[ -s "$folder/results.xml" ] || { echo 'The run came to no end.'; exit 1; }
-mapfile -t again < <(failed)
-[ "${#again[@]}" -ge 1 ] && [ "${#again[@]}" -le "$excused_max" ] || exit 1
+grep -E '✘|↳|HANGS' "$folder/log" | tail -n 60
+mapfile -t again < <(ask failed "${runs[@]}")
+[ "${#again[@]}" -le "$excused_max" ] || exit 1
+[ "${#again[@]}" -ge 1 ] || [ -n "$rest" ] || exit 1
 
 for test in "${again[@]}"; do
     echo "Once more, alone: $test"
-    run --no-parallel --filter "^${test//./\\.}" >"$folder/log" 2>&1 || {
+    run alone --no-parallel --filter "^${test//./\\.}" >"$folder/log" 2>&1 || {
         grep -E '✘|↳|error:' "$folder/log"
         echo "FAILED twice: $test"
         exit 1
@@ -44,4 +65,5 @@ for test in "${again[@]}"; do
     # A filter that meets nothing succeeds, and proves nothing.
     grep -qE 'Test run with [1-9][0-9]* test' "$folder/log" || { echo "FAILED: $test was not found again"; exit 1; }
 done
-echo "UNSTEADY: failed beside others, passed alone: ${again[*]}"
+[ -z "$rest" ] || echo 'UNSTEADY: the first run came to no end.'
+[ "${#again[@]}" -eq 0 ] || echo "UNSTEADY: failed beside others, passed alone: ${again[*]}"

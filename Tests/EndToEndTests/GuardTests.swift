@@ -74,7 +74,7 @@ struct GuardTests {
                 try await Redoubt.withRunning(arguments, environment: environment) { process in
                     try await eventually("the store to be asked") { proxy.connections.isEmpty ? nil : true }
                     process.kill(SIGTERM)
-                    let outcome = try await Redoubt.outcome(of: process, withinSeconds: 10)
+                    let outcome = try await Redoubt.outcome(of: process, withinSeconds: 60)
                     #expect(outcome.code == 143, "\(outcome.errors)")
                     let files = try FileManager.default.contentsOfDirectory(atPath: data.path)
                     #expect(files.isEmpty)

@@ -114,7 +114,7 @@ struct InterruptionTests {
                     try await Task.sleep(for: .milliseconds(600))
                     process.kill(SIGTERM)
                     process.kill(SIGTERM)
-                    let outcome = try await Redoubt.outcome(of: process, withinSeconds: 10)
+                    let outcome = try await Redoubt.outcome(of: process, withinSeconds: 60)
                     try await store.expectSound(after: outcome, code: 143, good: [])
                 }
             }

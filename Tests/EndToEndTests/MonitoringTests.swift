@@ -338,17 +338,17 @@ import Testing
                 #expect(!outcome.errors.contains("ping-uuid") && !outcome.errors.contains("hook-secret"))
             }
             try await withFreePort { port in
-                expectMade(try await rig.backup(told("http://127.0.0.1:\(port)")), withinSeconds: 4)
+                expectMade(try await rig.backup(told("http://127.0.0.1:\(port)")), withinSeconds: 40)
             }
             try await withScriptedServer { connection, _ in
                 while try await connection.read(upTo: 1000) != nil {}
             } body: { port in
-                expectMade(try await rig.backup(told("http://127.0.0.1:\(port)")), withinSeconds: 9)
+                expectMade(try await rig.backup(told("http://127.0.0.1:\(port)")), withinSeconds: 40)
             }
             try await withScriptedHTTP { _, _ in
                 ScriptedHTTP.response("302 Found", headers: ["Location: http://127.0.0.1:1/"])
             } body: { server in
-                expectMade(try await rig.backup(told(server.url)), withinSeconds: 4)
+                expectMade(try await rig.backup(told(server.url)), withinSeconds: 40)
             }
             let ids = try await rig.store.listedIDs()
             #expect(ids.count == 3)

@@ -91,10 +91,14 @@ final class Interceptor: Sendable {
             lines.append("\(name): \(value)")
         }
         lines.append("connection: close")
-        try await server.write(Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + request.body)
-        let answer = try await server.readToEnd()
-        await server.close()
-        return answer
+        let head = Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
+        return try await withTaskCancellationHandler {
+            defer { server.closeSoon() }
+            try await server.write(head + request.body)
+            return try await server.readToEnd(withinSeconds: 120)
+        } onCancel: {
+            server.closeSoon()
+        }
     }
 }
 

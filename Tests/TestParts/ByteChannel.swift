@@ -98,6 +98,23 @@ package final class ByteChannel: Sendable {
         return bytes
     }
 
+    /// The same, of a server that may have stalled: the connection is closed when the time is over.
+    /// - Throws: `WaitedTooLong` then.
+    package func readToEnd(withinSeconds seconds: Double) async throws -> [UInt8] {
+        let isSettled = Flag()
+        let alarm = channel.eventLoop.scheduleTask(in: .milliseconds(Int64(seconds * 1000))) { [self] in
+            if isSettled.raise() { closeSoon() }
+        }
+        defer { alarm.cancel() }
+        let read: Swift.Result<[UInt8], any Error>
+        do { read = .success(try await readToEnd()) } catch { read = .failure(error) }
+        // A connection that we closed looks like one that ended.
+        guard isSettled.raise() else {
+            throw WaitedTooLong(what: "the end of an answer", seconds: seconds, lastError: nil)
+        }
+        return try read.get()
+    }
+
     /// Writes all; returns when the system took it.
     package func write(_ bytes: [UInt8]) async throws {
         try await channel.writeAndFlush(ByteBuffer(bytes: bytes)).get()
@@ -118,7 +135,7 @@ package final class ByteChannel: Sendable {
     }
 
     /// Closes without waiting for it.
-    func closeSoon() {
+    package func closeSoon() {
         channel.close(promise: nil)
     }
 

@@ -57,7 +57,7 @@ package struct GoogleStorageDouble: Sendable {
         let connection = try await ByteChannel.connect(port: port)
         return try await ending({ await connection.close() }) {
             try await connection.write(Array("\(head)\r\n\r\n".utf8) + Array(body))
-            let answer = try await connection.readToEnd()
+            let answer = try await connection.readToEnd(withinSeconds: 60)
             guard let end = answer.firstRange(of: Array("\r\n\r\n".utf8))?.upperBound else {
                 throw UnretryableError("the double of Google answered nothing:\n\(child.output.tail())")
             }

@@ -16,9 +16,7 @@ package struct MonitoringServer: Sendable {
         let connection = try await ByteChannel.connect(host: "127.0.0.1", port: port)
         return try await ending({ await connection.close() }) {
             try await connection.write("GET \(target) HTTP/1.0\r\nHost: localhost\r\n\r\n")
-            var bytes: [UInt8] = []
-            while let more = try await connection.read(upTo: 65_536) { bytes += more }
-            let text = String(decoding: bytes, as: UTF8.self)
+            let text = String(decoding: try await connection.readToEnd(withinSeconds: 60), as: UTF8.self)
             guard text.hasPrefix("HTTP/1.0 200") || text.hasPrefix("HTTP/1.1 200"),
                 let end = text.range(of: "\r\n\r\n")
             else { throw UnretryableError("GET \(target): \(text.prefix(300))") }

@@ -29,7 +29,8 @@ final class ScriptOracle: Sendable {
         return try await ending({ await connection.close() }) {
             try await connection.write(Array(try JSONEncoder().encode(request)))
             try await connection.closeWriting()
-            let reply = try JSONDecoder().decode(TestJSON.self, from: Data(try await connection.readToEnd()))
+            let answer = try await connection.readToEnd(withinSeconds: 120)
+            let reply = try JSONDecoder().decode(TestJSON.self, from: Data(answer))
             guard let error = reply["error"] else { return reply["result"] ?? .null }
             throw S3OracleError(
                 code: error["code"]?.text ?? "",

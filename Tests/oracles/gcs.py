@@ -12,6 +12,7 @@ What the real one does not have stands below /control: buckets, accounts, faults
 import base64
 import hashlib
 import hmac
+import io
 import json
 import re
 import socket
@@ -385,12 +386,19 @@ class Handler(BaseHTTPRequestHandler):
         self.answer = real
 
     def dispatch(self, data, isWhole):
-        with lock:
-            for pattern, handle in ROUTES:
-                match = re.fullmatch(pattern, f"{self.command} {self.route}")
-                if match:
-                    return handle(self, data, isWhole, *[urllib.parse.unquote(each) for each in match.groups()])
-        raise Refusal(404, "notFound", "Not Found")
+        # What is answered is sent when the lock is free again: a client that does not read holds up nobody else.
+        to_client, self.wfile = self.wfile, io.BytesIO()
+        try:
+            with lock:
+                for pattern, handle in ROUTES:
+                    match = re.fullmatch(pattern, f"{self.command} {self.route}")
+                    if match:
+                        return handle(self, data, isWhole, *[urllib.parse.unquote(each) for each in match.groups()])
+            raise Refusal(404, "notFound", "Not Found")
+        finally:
+            answer, self.wfile = self.wfile.getvalue(), to_client
+            self.wfile.write(answer)
+            self.wfile.flush()
 
     # --- Storage
 
