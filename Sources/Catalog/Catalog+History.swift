@@ -32,7 +32,7 @@ extension Catalog {
             histories[entry.name, default: []].append(set)
         }
         for (name, sets) in histories {
-            let disproven = try await disproven(of: name)
+            let disproven = try await disproven(of: name, among: Set(sets.map(\.id)), now: now)
             histories[name] = sets.map { set in
                 var set = set
                 set.isDisproven = disproven.contains(set.id)
@@ -45,48 +45,52 @@ extension Catalog {
     /// The sets that a drill or a verification found to be something else than they should be, by the newest record of
     /// each kind that came to a verdict: one that could not find out takes nothing back, and neither kind answers for
     /// the other, because a verification reads bytes and a drill what a server makes of them.
-    private func disproven(of name: String) async throws -> Set<BackupID> {
-        let ledger = try await proofLedger(of: name)
-        var disproven = Set(ledger.sets.map(\.id).filter { ledger[name, $0]?.isDifferent == true })
-        let keys = try await store.list(under: KeyFolder([DrillRecord.folderName, name])).map(\.key)
-        let bySet = Dictionary(grouping: keys.filter { $0.components.count == 4 }) { $0.components[2] }
-        var waiting = bySet.compactMap { id, keys in BackupID(id).map { ($0, keys.sorted(by: >)) } }[...]
-        try await withThrowingTaskGroup(of: (BackupID, Bool).self) { group in
+    private func disproven(of name: String, among ids: Set<BackupID>, now: Timestamp) async throws -> Set<BackupID> {
+        let ledger = ProofLedger(try await proofNotes(of: name), now: now)
+        let verified = ledger.sets.map(\.id).filter { ledger[name, $0]?.isDifferent == true }
+        return try await disprovenByDrills(of: name, among: ids, now: now).union(verified)
+    }
+
+    /// The sets that drills found to be something else, by the last word on each of their members: a drill of one says
+    /// nothing of the others. What is dated later than `now` is not believed.
+    /// - Throws: what the store answers. A record that cannot be read proves nothing.
+    package func disprovenByDrills(
+        of name: String,
+        among ids: Set<BackupID>,
+        now: Timestamp
+    ) async throws -> Set<BackupID> {
+        var bySet: [BackupID: [(id: BackupID, key: ObjectKey)]] = [:]
+        for drill in try await drillKeys(of: name) where drill.id.time.isReached(by: now) {
+            if let set = BackupID(drill.key.components[2]), ids.contains(set) { bySet[set, default: []].append(drill) }
+        }
+        var waiting = bySet.map { ($0, $1.sorted { $0.id > $1.id }.map(\.key)) }[...]
+        return try await withThrowingTaskGroup(of: (BackupID, Bool).self) { group in
             func startNext() {
-                guard let (id, keys) = waiting.popFirst() else { return }
-                group.addTask { (id, try await isDifferent(byNewestOf: keys)) }
+                guard let (set, keys) = waiting.popFirst() else { return }
+                group.addTask { (set, try await isDifferent(set, of: name, byNewestOf: keys)) }
             }
             for _ in 0..<Self.drillsReadAtOnce { startNext() }
-            while let (id, isDifferent) = try await group.next() {
-                if isDifferent { disproven.insert(id) }
+            var disproven: Set<BackupID> = []
+            while let (set, isDifferent) = try await group.next() {
+                if isDifferent { disproven.insert(set) }
                 startNext()
             }
+            return disproven
         }
-        return disproven
     }
 
     private static let drillsReadAtOnce = 8
-    private static let drillBytesMax = 4 << 20
 
-    private func isDifferent(byNewestOf keys: [ObjectKey]) async throws -> Bool {
+    private func isDifferent(_ set: BackupID, of name: String, byNewestOf keys: [ObjectKey]) async throws -> Bool {
+        var settled: Set<String> = []
         for key in keys {
-            switch try await drillVerdict(at: key) {
-            case .different: return true
-            case .proven: return false
-            case .failed, nil: continue
+            guard let record = try await drill(at: key), record.name == name, record.backup == set else { continue }
+            for member in record.members where member.verdict != .failed && settled.insert(member.member).inserted {
+                if member.verdict == .different { return true }
             }
+            if settled.isSuperset(of: record.members.map(\.member) + record.omitted) { return false }
         }
         return false
-    }
-
-    /// `nil` where it cannot be read: it proves nothing.
-    private func drillVerdict(at key: ObjectKey) async throws -> DrillRecord.Verdict? {
-        do {
-            let bytes = try await store.read(key, bytesMax: Self.drillBytesMax).bytes
-            return (try? DrillRecord(decoding: bytes))?.verdict
-        } catch let failure as Failure where [.noSuchObject, .unsupported].contains(failure.code) {
-            return nil
-        }
     }
 }
 

@@ -94,17 +94,22 @@ extension Catalog {
             do {
                 let key = try Self.manifestKey(name: name, id: id)
                 guard try await store.stat(key) != nil else { continue }
-                // Not even all of its members may have been removed.
-                if let manifest = try? await manifest(name: name, id: id),
-                    try await missingMember(of: manifest, takesAnySize: true) == nil
-                {
-                    continue
-                }
+                guard try await !isWhole(name: name, id: id) else { continue }
                 logger.warning("\(key) arrived after its members were removed: it is removed too")
                 try await store.remove(key)
             } catch {
                 logger.warning("could not look after the set \(name)/\(id), whose members were removed: \(error)")
             }
+        }
+    }
+
+    /// Whether all that a manifest names is there: not all members may have been removed. What cannot be asked, or was
+    /// written by a later version, is not judged.
+    private func isWhole(name: String, id: BackupID) async throws -> Bool {
+        do {
+            return try await missingMember(of: manifest(name: name, id: id), takesAnySize: true) == nil
+        } catch let failure as Failure where failure.code == .corruptManifest {
+            return false
         }
     }
 
@@ -205,7 +210,7 @@ extension Leftover {
 
 extension ObjectKey {
     /// Whether this program writes members under such a key.
-    var isMember: Bool {
+    package var isMember: Bool {
         isInSet && components[2].contains(".rdb")
     }
 

@@ -13,20 +13,26 @@ extension Catalog {
     /// Writes what a verify found, beside the sets, and thins out older records of that set: the newest three
     /// stay, the newest proof of each depth, the newest attempt that looked further than at the stored bytes, and all
     /// that say that it is different.
+    /// - Parameter notes: what is on record of that set, where the caller has listed it; otherwise it is listed here.
     /// - Throws: what the store answers; `.permissionDenied` or `.inputOutput` where it may only be read. That an older
     ///   record could not be removed is no failure.
     @discardableResult
-    package func write(_ record: ProofRecord) async throws -> ObjectKey {
+    package func write(_ record: ProofRecord, beside notes: [ProofNote]? = nil) async throws -> ObjectKey {
         let key = try record.note.key
         try await store.create(key, try record.encoded())
-        await thinProofs(of: record.name, set: record.backup)
+        if let notes {
+            await thin(notes + [record.note])
+        } else if let notes = try? await proofNotes(of: record.name, set: record.backup) {
+            await thin(notes)
+        }
         return key
     }
 
     /// The right to remove belongs to another identity in many buckets, so nothing depends on it.
-    private func thinProofs(of name: String, set: BackupID) async {
-        guard let notes = try? await proofNotes(of: name, set: set) else { return }
-        let newest = notes.sorted { $0.id > $1.id }
+    /// What is dated later than now is not believed, and takes the place of nothing.
+    private func thin(_ notes: [ProofNote]) async {
+        let now = Timestamp.now()
+        let newest = notes.filter { $0.time.isReached(by: now) }.sorted { $0.id > $1.id }
         let proofs = [ProofRecord.Verdict.proven, .stored].map { depth in newest.first { $0.verdict == depth } }
         let kept = Set(proofs + [newest.first { !$0.isShallow }])
         let spare = newest.dropFirst(Self.proofsKept).filter { $0.verdict != .different && !kept.contains($0) }

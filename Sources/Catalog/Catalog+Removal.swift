@@ -28,6 +28,15 @@ extension Catalog {
         }
     }
 
+    /// The earlier of the clock of this machine and that of the store, as far as it told when the lease of the subject
+    /// was written: what is young by either is young.
+    package func clock(atLeaseOf name: String) async -> Timestamp {
+        let now = Timestamp.now()
+        guard let key = try? Lease.key(of: name), let lease = try? await store.stat(key), lease.modifiedAtSeconds > 0
+        else { return now }
+        return min(now, Timestamp(secondsSince1970: lease.modifiedAtSeconds))
+    }
+
     /// What went of a set.
     package struct RemovedBytes: Sendable, Hashable {
         package var all: Int64 = 0
@@ -40,15 +49,20 @@ extension Catalog {
         }
     }
 
-    /// Removes the members of a set that has no manifest any more, all that can be.
-    /// - Throws: the first failure, when the others were tried too.
+    /// Removes the members of a set that has no manifest any more, all that can be. The manifest is asked for before
+    /// each: whoever stood still for long may find that a copy brought the set back.
+    /// - Throws: the first failure, when the others were tried too; `.locked` where there is a manifest again.
     package func removeMembers(name: String, id: BackupID) async throws -> RemovedBytes {
         var bytes = RemovedBytes()
         var first: Failure?
+        let manifest = try Self.manifestKey(name: name, id: id)
         for object in try await store.list(under: KeyFolder([name, id.text])) where object.key.isPartOfSet {
             do {
+                guard try await store.stat(manifest) == nil else {
+                    throw Failure(.locked, "remove \(object.key) in \(store.location): its backup was written again")
+                }
                 bytes.add(object.bytes, try await store.remove(object.key))
-            } catch let failure as Failure where failure.code != .interrupted {
+            } catch let failure as Failure where ![.interrupted, .locked].contains(failure.code) {
                 first = first ?? failure
             }
         }

@@ -183,7 +183,8 @@ extension Catalog {
         }
         var set = ChainedSet(id: id, bytes: bytes, manifest: decoded, signatures: signatures)
         set.trouble = trouble
-        set.missing = decoded?.storedMembers.compactMap(\.stored).first { sizes[$0.key] != $0.bytes }?.key
+        // Members of a set that was written meanwhile may be newer than the listing.
+        if let decoded { set.missing = try await missingMember(of: decoded, besides: sizes) }
         return set
     }
 }

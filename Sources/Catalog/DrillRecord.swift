@@ -226,22 +226,30 @@ extension Catalog {
     /// - Parameter limit: how many are read at the most.
     /// - Throws: what the store answers to the listing.
     package func drills(of name: String, set: BackupID? = nil, limit: Int) async throws -> [DrillRecord] {
-        let folder = try KeyFolder([DrillRecord.folderName, name] + (set.map { [$0.text] } ?? []))
-        let keys = try await store.list(under: folder).map(\.key)
-        let found = keys.compactMap { key in Self.drillID(key).map { (id: $0, key: key) } }
         var records: [DrillRecord] = []
-        for (id, key) in found.sorted(by: { $0.id < $1.id }).suffix(limit) {
-            do {
-                let bytes = try await store.read(key, bytesMax: DrillRecord.sizeBytesMax).bytes
-                let record = try DrillRecord(decoding: bytes)
-                if record.id == id, record.name == name { records.append(record) }
-            } catch let failure as Failure
-                where [.corruptManifest, .unsupported, .noSuchObject].contains(failure.code)
-            {
-                continue
-            }
+        for (id, key) in try await drillKeys(of: name, set: set).sorted(by: { $0.id < $1.id }).suffix(limit) {
+            if let record = try await drill(at: key), record.id == id, record.name == name { records.append(record) }
         }
         return records
+    }
+
+    /// The keys of the records of a subject, or of one of its sets.
+    func drillKeys(of name: String, set: BackupID? = nil) async throws -> [(id: BackupID, key: ObjectKey)] {
+        let folder = try KeyFolder([DrillRecord.folderName, name] + (set.map { [$0.text] } ?? []))
+        return try await store.list(under: folder).compactMap { object in
+            Self.drillID(object.key).map { (id: $0, key: object.key) }
+        }
+    }
+
+    /// One record; `nil` where it cannot be read.
+    func drill(at key: ObjectKey) async throws -> DrillRecord? {
+        do {
+            return try DrillRecord(decoding: try await store.read(key, bytesMax: DrillRecord.sizeBytesMax).bytes)
+        } catch let failure as Failure
+            where [.corruptManifest, .unsupported, .noSuchObject].contains(failure.code)
+        {
+            return nil
+        }
     }
 
     private static func drillID(_ key: ObjectKey) -> BackupID? {

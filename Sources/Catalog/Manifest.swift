@@ -116,7 +116,4 @@ extension Manifest {
 
     /// What the store holds for the set, in bytes, without the manifest.
     package var storedBytes: Int64 { members.reduce(0) { $0 + ($1.stored?.bytes ?? 0) } }
-
-    /// What the snapshots are without compression, in bytes.
-    package var rawBytes: Int64 { members.reduce(0) { $0 + ($1.rdb?.bytes ?? 0) } }
 }

@@ -16,15 +16,19 @@ extension ProcessIdentity {
             host: text(of: "/proc/sys/kernel/hostname") ?? "unknown",
             boot: bootAndNamespace(),
             pid: pid,
-            started: startTime(of: pid) ?? "unknown"
+            started: state(of: pid)?.started ?? "unknown"
         )
     }
 
-    /// Whether the process still runs, or `nil` when it belongs to another machine, container or start of the machine.
+    /// Whether the process still runs, or `nil` when it belongs to another machine, container or start of the machine,
+    /// or to a user whose processes are hidden from ours (`hidepid`, proc(5)).
     package func isAliveOnThisMachine() -> Bool? {
         let current = Self.current()
         guard host == current.host, boot == current.boot, !boot.isEmpty, host != "unknown" else { return nil }
-        return Self.startTime(of: pid) == started
+        guard pid > 0 else { return nil }
+        if kill(pid, 0) != 0, errno == ESRCH { return false }
+        guard let state = Self.state(of: pid) else { return nil }
+        return !state.hasEnded && state.started == started
     }
 
     /// The containers of one pod share host name and boot, but not their process numbers: the namespace tells them
@@ -36,11 +40,12 @@ extension ProcessIdentity {
         return "\(boot) \(namespace)"
     }
 
-    /// Field 22 of `/proc/<pid>/stat` (see `man 5 proc`); the name in field 2 may hold spaces and parentheses.
-    private static func startTime(of pid: Int32) -> String? {
+    /// Fields 3 and 22 of `/proc/<pid>/stat` (proc(5)); the name in field 2 may hold spaces and parentheses. What has
+    /// ended and waits for its parent (`Z`, `X`) still has a number.
+    private static func state(of pid: Int32) -> (hasEnded: Bool, started: String)? {
         guard let stat = text(of: "/proc/\(pid)/stat"), let end = stat.lastIndex(of: ")") else { return nil }
         let fields = stat[stat.index(after: end)...].split(separator: " ")
-        return fields.count > 19 ? String(fields[19]) : nil
+        return fields.count > 19 ? (["Z", "X"].contains(fields[0]), String(fields[19])) : nil
     }
 
     /// Files of `/proc` are read in one go: they have no size.

@@ -273,13 +273,9 @@ package struct ProofLedger: Sendable {
     /// Records that are dated later than this clock allows, and are not believed.
     package private(set) var fromTheFuture: [ProofNote] = []
 
-    /// Clocks of two machines may be so far apart, in seconds.
-    private static let clockSecondsMax: Int64 = 600
-
     package init(_ notes: [ProofNote], now: Timestamp = .now()) {
-        let latest = Timestamp(secondsSince1970: now.secondsSince1970 + Self.clockSecondsMax)
         for note in notes {
-            guard note.time <= latest else {
+            guard note.time.isReached(by: now) else {
                 fromTheFuture.append(note)
                 continue
             }

@@ -2,6 +2,7 @@
 
 import ByteStreams
 import Failures
+import Logging
 import ObjectStorage
 
 /// That a set was removed by a rule, and not lost: the object `.removed/<name>/<id>.json`, written before the set goes.
@@ -102,6 +103,32 @@ extension Catalog {
                 + "what is there cannot be read",
             hint: "Look at what is in \(SetRemoval.folderName)/\(removal.name)/ and remove what is damaged."
         )
+    }
+
+    /// Takes back what is on record of the removal of a set that is there again: it would excuse a later loss of it.
+    /// Records that a copy brought stay: they say that the set was removed elsewhere. What cannot be taken back is told.
+    package func takeBackRemovals(of link: Manifest.Link, name: String, logger: Logger) async {
+        let folder = [SetRemoval.folderName, name]
+        for mark in ["", "-" + link.manifestSha256.prefix(16)] {
+            do {
+                let key = try ObjectKey(folder + [link.id.text + mark + SetRemoval.suffix])
+                guard try await store.stat(key) != nil else { continue }
+                let bytes = try await store.read(key, bytesMax: SetRemoval.sizeBytesMax).bytes
+                guard (try? SetRemoval(decoding: bytes))?.link == link else { continue }
+                await takeBack(key, name: name, id: link.id)
+                guard try await store.stat(key) == nil else {
+                    throw Failure(.retained, "remove \(key) in \(store.location): it is still there")
+                }
+                logger.notice("\(name)/\(link.id) is there again: the record of its removal was taken back")
+            } catch {
+                logger.warning(
+                    """
+                    \(name)/\(link.id) is there again, and a record still says that it was pruned, which would excuse a \
+                    later loss: \(error)
+                    """
+                )
+            }
+        }
     }
 
     /// Takes the record of a removal back that did not happen, as far as that can be, and its signatures.

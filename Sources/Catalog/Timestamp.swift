@@ -29,6 +29,14 @@ package struct Timestamp: Sendable, Hashable, Comparable, Codable, CustomStringC
         Date(timeIntervalSince1970: Double(secondsSince1970)).formatted(.iso8601)
     }
 
+    /// Clocks of two machines may be so far apart, in seconds.
+    private static let clockSecondsMax: Int64 = 600
+
+    /// Whether a clock that says `now` can have come so far: what is dated later than that is not believed.
+    package func isReached(by now: Timestamp) -> Bool {
+        secondsSince1970 <= now.secondsSince1970 + Self.clockSecondsMax
+    }
+
     package static func < (left: Timestamp, right: Timestamp) -> Bool {
         left.secondsSince1970 < right.secondsSince1970
     }

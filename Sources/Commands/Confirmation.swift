@@ -36,10 +36,11 @@ enum Confirmation {
     private static func answer() async throws -> String? {
         let waiting = Mutex<CheckedContinuation<String?, any Error>?>(nil)
         @Sendable func resume(_ result: Result<String?, any Error>) {
-            waiting.withLock { continuation in
-                continuation?.resume(with: result)
-                continuation = nil
+            let continuation = waiting.withLock { continuation in
+                defer { continuation = nil }
+                return continuation
             }
+            continuation?.resume(with: result)
         }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in

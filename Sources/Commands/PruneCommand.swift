@@ -79,14 +79,14 @@ struct PruneCommand: MonitoredCommand {
             if dryRun { return try plan.conclude(session) }
             if !yes, plan.removesAnything { try await ask(plan, session) }
 
-            let findings = try await sets?.run(plans ?? [])
-            if let plans { RunFacts.note { $0.pruned(SetsReport(plans, findings ?? [])) } }
+            let done = try await sets?.run(plans ?? []) ?? PruneOutcome()
+            if let plans { RunFacts.note { $0.pruned(SetsReport(plans, done)) } }
             let swept =
                 if let remnants, let due { try await remnants.run(due) } else { [PruneIncomplete.Finding]?.none }
             return try PruneReport(
                 at: store.location,
                 isDryRun: false,
-                plans.map { SetsReport($0, findings ?? []) },
+                plans.map { SetsReport($0, done) },
                 due.map { RemnantsReport($0, swept ?? []) }
             ).conclude(session)
         }

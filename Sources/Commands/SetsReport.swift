@@ -21,7 +21,7 @@ struct SetsReport {
         let error: Manifest.Problem?
     }
 
-    /// What is left of sets that had no manifest any more: how many of their members were due.
+    /// What is left of sets that had no manifest any more: how many of their members are due, or went.
     let sweptMembers: Int
     let rows: [Row]
     /// Why nothing of a subject is removed.
@@ -29,10 +29,11 @@ struct SetsReport {
     private let failures: [Failure]
     private let isDone: Bool
 
-    /// - Parameter findings: `nil` where nothing was done.
-    init(_ plans: [PrunePlan], _ findings: [PruneFinding]?) {
+    /// - Parameter done: `nil` where nothing was done.
+    init(_ plans: [PrunePlan], _ done: PruneOutcome?) {
+        let findings = done?.findings ?? []
         let outcomes = Dictionary(
-            (findings ?? []).map { (Self.title($0.verdict.set), $0.outcome) },
+            findings.map { (Self.title($0.verdict.set), $0.outcome) },
             uniquingKeysWith: { first, _ in first }
         )
         rows = plans.flatMap { plan in
@@ -49,13 +50,14 @@ struct SetsReport {
                 return Row(verdict, word, outcome)
             }
         }
-        sweptMembers = plans.reduce(0) { $0 + $1.halfRemoved.count }
+        sweptMembers = done?.sweptMembers ?? plans.reduce(0) { $0 + $1.halfRemoved.count }
         refusals = plans.compactMap(\.refusal)
-        failures = (findings ?? []).compactMap { finding in
+        let ofSets = findings.compactMap { finding -> Failure? in
             // A lock of the store is its owner's wish, and no failure of this run.
             if case .retained = finding.outcome { nil } else { finding.outcome.failure }
         }
-        isDone = findings != nil
+        failures = ofSets + (done?.sweepFailures ?? [])
+        isDone = done != nil
     }
 
     private static func title(_ set: RetainableSet) -> String { "\(set.name)/\(set.id)" }
@@ -103,9 +105,9 @@ struct SetsReport {
         guard !rows.isEmpty else { return "no backups in \(store)" }
         var parts: [String] = []
         if isDone {
-            parts = ["\(count("removed", "half-removed")) backups removed", "\(count("kept")) kept"]
+            parts = ["\(backups(count("removed", "half-removed"))) removed", "\(count("kept")) kept"]
         } else {
-            parts = ["\(due) backups to remove", "\(count("kept")) to keep"]
+            parts = ["\(backups(due)) to remove", "\(count("kept")) to keep"]
         }
         for (outcome, words) in [
             ("locked-by-store", "locked by the store"), ("pinned", "pinned meanwhile"),
@@ -116,8 +118,12 @@ struct SetsReport {
         return parts.joined(separator: ", ") + " in \(store)"
     }
 
+    private func backups(_ number: Int) -> String { number == 1 ? "1 backup" : "\(number) backups" }
+
+    private var hasRemoved: Bool { count("removed", "half-removed") > 0 || (isDone && sweptMembers > 0) }
+
     var ending: PruneEnding {
-        PruneEnding(failures: refusals + failures, hasRemoved: count("removed", "half-removed") > 0)
+        PruneEnding(failures: refusals + failures, hasRemoved: hasRemoved)
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ByteStreams
 import Catalog
 import Failures
 import Logging
@@ -31,8 +32,11 @@ package struct Prune: Sendable {
     /// What would become of every set, by subject. A listing that is not complete is an error, and no plan.
     /// - Throws: `.usage` when no rule keeps anything; `.noSuchStore`; what the store answers.
     package func plan(of name: String?) async throws -> [PrunePlan] {
+        try await plan(of: name, now: .now())
+    }
+
+    private func plan(of name: String?, now: Timestamp) async throws -> [PrunePlan] {
         try request.requirePolicy()
-        let now = Timestamp.now()
         let histories = try await catalog.histories(of: name, now: now)
         let remnants = try await catalog.remnants(of: name, looksForUnfinished: false).found
         return histories.sorted { $0.key < $1.key }.map { name, history in
@@ -42,51 +46,62 @@ package struct Prune: Sendable {
 
     /// Removes what the plans say, as far as a second look says so too.
     /// - Throws: only when the run is cancelled.
-    package func run(_ plans: [PrunePlan]) async throws -> [PruneFinding] {
-        var findings: [PruneFinding] = []
-        for plan in plans where !plan.isIdle { findings += try await prune(plan) }
-        return findings
+    package func run(_ plans: [PrunePlan]) async throws -> PruneOutcome {
+        var outcome = PruneOutcome()
+        for plan in plans where !plan.isIdle { outcome += try await prune(plan) }
+        return outcome
     }
 
-    private func prune(_ plan: PrunePlan) async throws -> [PruneFinding] {
+    private func prune(_ plan: PrunePlan) async throws -> PruneOutcome {
         let lease = Lease(holder: request.runID, purpose: Self.purpose, process: .current(), acquiredAt: .now())
-        let findings = Mutex<[PruneFinding]>([])
+        let outcome = Mutex(PruneOutcome())
         do {
             // Nobody else works on this subject meanwhile.
             try await catalog.withLease(on: plan.name, as: lease, timing: timing) { held in
-                // Look again: what was added, pinned or found meanwhile changes what may go.
-                let now = try await self.plan(of: plan.name).first { $0.name == plan.name }
-
-                // What an earlier removal left of a set that has no manifest any more.
-                var swept = Sweep()
-                for remnant in plan.halfRemoved where now?.halfRemoved.contains(remnant) == true {
-                    try await held.confirm()
-                    guard await sweep(remnant) else { continue }
-                    swept.removed += 1
-                    if let id = BackupID(remnant.key.components[1]) { swept.ids.insert(id) }
-                }
-
-                // The sets, oldest first. What the second look keeps is kept.
-                for set in plan.due {
-                    guard let due = now?.due.first(where: { $0.set == set.set }) else {
-                        findings.withLock { $0.append(PruneFinding(set, .changed)) }
-                        continue
-                    }
-                    try await held.confirm()
-                    let outcome = try await remove(due)
-                    findings.withLock { $0.append(PruneFinding(set, outcome)) }
+                // Look again: what was added, pinned or found meanwhile changes what may go. A clock of this machine
+                // that is ahead would make what was just written old: that of the store counts, too.
+                let clock = await catalog.clock(atLeaseOf: plan.name)
+                let now = try await self.plan(of: plan.name, now: clock).first { $0.name == plan.name }
+                do {
+                    try await remove(plan, secondLook: now, under: held, outcome)
+                } catch {
+                    await catalog.removeManifests(ofSwept: outcome.withLock(\.swept), name: plan.name, logger: logger)
+                    throw error
                 }
                 // The manifest of a run that was held up for long may have arrived meanwhile.
-                await catalog.removeManifests(ofSwept: swept, name: plan.name, logger: logger)
-                await forgetProofs(of: plan.name, findings.withLock(\.self))
+                await catalog.removeManifests(ofSwept: outcome.withLock(\.swept), name: plan.name, logger: logger)
+                await forgetProofs(of: plan.name, outcome.withLock(\.findings))
             }
         } catch {
             let failure = Failure(wrapping: error, attempting: "prune \(plan.name)")
             if Task.isCancelled { throw failure }
-            let outcome = failure.code == .locked ? PruneFinding.Outcome.locked(failure) : .failed(failure)
-            findings.withLock { found in found += plan.due.dropFirst(found.count).map { PruneFinding($0, outcome) } }
+            outcome.withLock { $0.end(plan, with: failure) }
         }
-        return findings.withLock(\.self)
+        return outcome.withLock(\.self)
+    }
+
+    private func remove(
+        _ plan: PrunePlan,
+        secondLook now: PrunePlan?,
+        under held: HeldLease,
+        _ outcome: borrowing Mutex<PruneOutcome>
+    ) async throws {
+        // What an earlier removal left of a set that has no manifest any more.
+        for remnant in plan.halfRemoved where now?.halfRemoved.contains(remnant) == true {
+            try await held.confirm()
+            await sweep(remnant, outcome)
+        }
+
+        // The sets, oldest first. What the second look keeps is kept.
+        for set in plan.due {
+            guard let due = now?.due.first(where: { $0.set == set.set }) else {
+                outcome.withLock { $0.add(PruneFinding(set, .changed)) }
+                continue
+            }
+            try await held.confirm()
+            let result = try await remove(due, under: held)
+            outcome.withLock { $0.add(PruneFinding(set, result)) }
+        }
     }
 
     /// What the lease of a run that prunes says of it.
@@ -94,7 +109,7 @@ package struct Prune: Sendable {
 
     /// Removes one set: its record first, then the manifest, which ends it, then the members that nobody needs now.
     /// - Throws: only when the run is cancelled.
-    private func remove(_ due: RetentionPlan.Verdict) async throws -> PruneFinding.Outcome {
+    private func remove(_ due: RetentionPlan.Verdict, under held: HeldLease) async throws -> PruneFinding.Outcome {
         let (name, id) = (due.set.name, due.set.id)
         do {
             // A pin may have come since the second look.
@@ -113,7 +128,7 @@ package struct Prune: Sendable {
             do {
                 try await catalog.removeManifest(name: name, id: id)
             } catch {
-                await catalog.takeBack(record, name: name, id: id)
+                await withCancellationShield { [catalog] in await catalog.takeBack(record, name: name, id: id) }
                 throw error
             }
         } catch let failure as Failure where failure.code != .interrupted {
@@ -121,6 +136,8 @@ package struct Prune: Sendable {
             return failure.code == .retained ? .retained(failure) : .failed(failure)
         }
         do {
+            // Whoever stood still for long may have lost the lease, and a copy may be bringing the set back.
+            try await held.confirm()
             let bytes = try await catalog.removeMembers(name: name, id: id)
             logger.info("removed \(name)/\(id)", metadata: ["bytes": "\(bytes.all)", "hidden": "\(bytes.hidden)"])
             return .removed(bytes)
@@ -141,14 +158,16 @@ package struct Prune: Sendable {
     }
 
     /// What cannot be swept now is found again by the next run.
-    /// - Returns: whether it is gone, or may be.
-    private func sweep(_ remnant: Remnant) async -> Bool {
+    private func sweep(_ remnant: Remnant, _ outcome: borrowing Mutex<PruneOutcome>) async {
         do {
-            guard try await catalog.remove(remnant) else { return false }
+            guard try await catalog.remove(remnant) else { return }
             logger.info("removed what was left: \(remnant.key)")
+            outcome.withLock { $0.add(swept: remnant) }
         } catch {
             logger.warning("could not remove what was left, \(remnant.key): \(error)")
+            let failure = Failure(wrapping: error, attempting: "remove what was left, \(remnant.key)")
+            // Its answer may have been lost. A lock of the store is its owner's wish.
+            outcome.withLock { $0.add(swept: remnant, failure: failure.code == .retained ? nil : failure) }
         }
-        return true
     }
 }

@@ -63,19 +63,20 @@ package struct PruneIncomplete: Sendable {
     /// - Throws: `.noSuchStore`.
     package func plan(of name: String?, looksForUnfinished: Bool = true) async throws -> Plan {
         let remnants = try await catalog.remnants(of: name, looksForUnfinished: looksForUnfinished)
-        let now = Timestamp.now().secondsSince1970
-        let isDue = { (remnant: Remnant) in
-            let grace = remnant.kind == .unfinishedLease ? max(graceSeconds, Self.leaseGraceSeconds) : graceSeconds
-            return remnant.writtenAtSeconds <= now - grace
-        }
+        let now = Timestamp.now()
         return Plan(
-            due: remnants.found.filter(isDue),
-            young: remnants.found.filter { !isDue($0) },
+            due: remnants.found.filter { isDue($0, at: now) },
+            young: remnants.found.filter { !isDue($0, at: now) },
             unlistable: remnants.unlistable
         )
     }
 
-    /// Removes what the plan says, as far as it is still as it was then.
+    private func isDue(_ remnant: Remnant, at now: Timestamp) -> Bool {
+        let grace = remnant.kind == .unfinishedLease ? max(graceSeconds, Self.leaseGraceSeconds) : graceSeconds
+        return remnant.writtenAtSeconds <= now.secondsSince1970 - grace
+    }
+
+    /// Removes what the plan says, as far as it is still as it was then, and not young by the clock of the store.
     /// - Throws: only when the run is cancelled.
     package func run(_ plan: Plan) async throws -> [Finding] {
         var findings: [Finding] = []
@@ -92,7 +93,9 @@ package struct PruneIncomplete: Sendable {
             // With the lease in hand, whoever wrote these is not at work any more.
             try await catalog.withLease(on: name, as: lease, timing: timing) { held in
                 let looksForUnfinished = due.contains { [.unfinished, .unfinishedLease].contains($0.kind) }
+                let clock = await catalog.clock(atLeaseOf: name)
                 let now = try await catalog.remnants(of: name, looksForUnfinished: looksForUnfinished).found
+                    .filter { isDue($0, at: clock) }
                 for remnant in due {
                     let outcome = try await remove(remnant, ifAmong: now, under: held)
                     done.withLock { $0.append(Finding(remnant: remnant, outcome: outcome)) }

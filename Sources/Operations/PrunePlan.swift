@@ -118,3 +118,50 @@ package struct PruneFinding: Sendable {
         self.outcome = outcome
     }
 }
+
+/// What became of what the plans say.
+package struct PruneOutcome: Sendable {
+    /// Of the sets that were due.
+    package private(set) var findings: [PruneFinding] = []
+    /// How many members were removed of sets that had no manifest any more.
+    package private(set) var sweptMembers = 0
+    /// Why others of them are still there.
+    package private(set) var sweepFailures: [Failure] = []
+    /// The sets whose members went, or may have gone.
+    private(set) var swept = Sweep()
+
+    /// Nothing was done.
+    package init() {}
+
+    mutating func add(_ finding: PruneFinding) {
+        findings.append(finding)
+        if finding.isRemoved { swept.ids.insert(finding.verdict.set.id) }
+    }
+
+    mutating func add(swept remnant: Remnant) {
+        sweptMembers += 1
+        note(remnant)
+    }
+
+    mutating func add(swept remnant: Remnant, failure: Failure?) {
+        if let failure { sweepFailures.append(failure) }
+        note(remnant)
+    }
+
+    private mutating func note(_ remnant: Remnant) {
+        if let id = BackupID(remnant.key.components[1]) { swept.ids.insert(id) }
+    }
+
+    /// The rest of a plan was not tried.
+    mutating func end(_ plan: PrunePlan, with failure: Failure) {
+        let outcome = failure.code == .locked ? PruneFinding.Outcome.locked(failure) : .failed(failure)
+        findings += plan.due.dropFirst(findings.count).map { PruneFinding($0, outcome) }
+        if plan.due.isEmpty { sweepFailures.append(failure) }
+    }
+
+    static func += (left: inout PruneOutcome, right: PruneOutcome) {
+        left.findings += right.findings
+        left.sweptMembers += right.sweptMembers
+        left.sweepFailures += right.sweepFailures
+    }
+}

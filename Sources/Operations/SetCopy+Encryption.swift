@@ -7,13 +7,44 @@ import ObjectStorage
 import Synchronization
 
 extension SetCopy {
-    /// The key of a member that is encrypted: as in the source, with `.age` where that has none.
+    /// The key of a member that is encrypted: as in the source, with `.age` where that has none, and another one at
+    /// each attempt. Two attempts hold other bytes: what a dead run still has on its way must not meet this one.
     func encryptedKey(of stored: Manifest.Stored) throws -> ObjectKey {
         let suffix = stored.encryption == nil ? EncryptionChoice.fileSuffix : ""
-        guard let key = ObjectKey(parsing: stored.key + suffix) else {
+        let attempt = "-" + String(UInt64.random(in: .min ... .max), radix: 16)
+        var text = stored.key + suffix
+        // The name of a member may hold the same letters.
+        if let end = text.ranges(of: ".rdb").last { text.insert(contentsOf: attempt, at: end.lowerBound) }
+        guard let key = ObjectKey(parsing: text) else {
             throw Failure(.corruptManifest, "copy \(stored.key): its key cannot be one")
         }
         return key
+    }
+
+    /// Removes the members of earlier attempts: they are encrypted with keys that nobody has here.
+    func removeEarlierAttempts(among held: [String: StoredObject]) async throws {
+        for key in held.values.map(\.key).sorted() where key.isMember {
+            try await lease.confirm()
+            try await target.store.remove(key)
+            copy.logger.notice("removed what an earlier run left behind: \(key)")
+        }
+    }
+
+    /// A manifest was there before ours: of an earlier attempt, by way of a lost answer or a request that was held up.
+    /// - Throws: `.storeUnavailable` where it names members that are gone: it is removed, and the next run begins anew.
+    func requireWhole(besides manifest: Manifest) async throws {
+        let there = try await target.manifest(name: manifest.name, id: manifest.id)
+        guard there.members.map(\.stored) != manifest.members.map(\.stored) else { return }
+        await target.removeManifests(ofSwept: Sweep(ids: [manifest.id]), name: manifest.name, logger: copy.logger)
+        guard try await target.store.stat(Catalog.manifestKey(name: manifest.name, id: manifest.id)) != nil else {
+            throw Failure(
+                .storeUnavailable,
+                "copy \(original.title): the manifest of an earlier attempt arrived, and its members are gone: "
+                    + "it was removed",
+                hint: "Run again: nothing is listed."
+            )
+        }
+        await target.removeUnnamed(by: there, logger: copy.logger)
     }
 
     /// Streams a member from store to store, decrypted and encrypted on its way. What is between the two is proven

@@ -16,7 +16,7 @@ struct SetCopy: Sendable {
     let copy: Copy
     /// What is beside the set; absent where the copy has other manifests.
     private let history: CopiedHistory?
-    private let lease: HeldLease
+    let lease: HeldLease
     private let writer: SetWriter
 
     var manifest: Manifest { original.manifest }
@@ -45,10 +45,11 @@ struct SetCopy: Sendable {
         var manifest = manifest
         do {
             let held = try await target.members(of: manifest)
+            if copy.encryption.isAsked { try await removeEarlierAttempts(among: held) }
             for (index, member) in manifest.members.enumerated() {
                 guard let stored = member.stored, let key = ObjectKey(parsing: stored.key) else { continue }
                 if copy.encryption.isAsked {
-                    let new = try await encryptAnew(member, stored, beside: held, &visible)
+                    let new = try await encryptAnew(member, stored, &visible)
                     manifest.members[index].stored = new
                     amount.sentBytes += new.bytes
                 } else if let object = held[stored.key], try await isProven(object, member) {
@@ -64,6 +65,7 @@ struct SetCopy: Sendable {
             let bytes = try await prepare(&manifest)
             guard try await writer.conclude(manifest, as: bytes, under: [lease]) else {
                 // The answer to an earlier attempt was lost, or somebody else wrote one.
+                if copy.encryption.isAsked { try await requireWhole(besides: manifest) }
                 guard try await target.holds(original, as: copy.encryption) else {
                     throw Failure(.storeUnavailable, "copy \(original.title): its manifest came and went")
                 }
@@ -73,6 +75,11 @@ struct SetCopy: Sendable {
             throw await giveUp(error, visible)
         }
         await target.removeUnnamed(by: manifest, logger: copy.logger)
+        if history != nil {
+            // It may have been pruned there before.
+            let link = Manifest.Link(to: manifest.id, manifest: original.bytes)
+            await target.takeBackRemovals(of: link, name: manifest.name, logger: copy.logger)
+        }
         return amount
     }
 
@@ -99,15 +106,9 @@ struct SetCopy: Sendable {
     private func encryptAnew(
         _ member: Manifest.Member,
         _ stored: Manifest.Stored,
-        beside held: [String: StoredObject],
         _ visible: inout [ObjectKey]
     ) async throws -> Manifest.Stored {
         let key = try encryptedKey(of: stored)
-        // What a dead run left under that key is encrypted with a key that nobody has here.
-        if held[key.description] != nil {
-            try await lease.confirm()
-            try await target.store.remove(key)
-        }
         let (staged, new) = try await stageEncrypted(member, stored, under: key)
         try await commit(staged, new, &visible)
         return new

@@ -7,8 +7,8 @@ import ObjectStorage
 
 /// Says of each subject of a store whether there is a backup that is fresh, proven and drilled.
 ///
-/// Two listings, the manifests of the last sets of each subject, and the records of its last drills: nothing else is
-/// read, whatever the number of backups.
+/// Three listings, the manifests of the last sets of each subject, and the records of drills of the sets that are
+/// there: nothing else is read.
 package struct StoreStatus: Sendable {
     private let request: StatusRequest
     private let catalog: Catalog
@@ -27,8 +27,6 @@ package struct StoreStatus: Sendable {
     private static let historyMax = 14
     private static let usualMax = 7
     private static let drillsMax = 5
-    /// Clocks of two machines may be so far apart, in seconds.
-    private static let clockSecondsMax: Int64 = 600
 
     /// One status for each subject, in the order of names; of a subject that was named also when it has no backup.
     /// - Throws: what the store answers. That something is not as it should be is a result.
@@ -78,9 +76,13 @@ package struct StoreStatus: Sendable {
             status.verifiedSets += 1
             if proven.id >= status.verified?.id ?? proven.id { status.verified = proven }
         }
-        let drills = try await drills(of: name)
-        status.lastDrill = drills.last
-        status.drilled = drills.last { $0.verdict == .proven }
+        let drills = try await drills(of: name, sets)
+        status.lastDrill = drills.records.last
+        status.drilled = drills.records.last { $0.verdict == .proven }
+        for set in drills.disproven.sorted() {
+            if !status.corruptSets.contains(set) { status.corruptSets.append(set) }
+            status.problems.append(.init(.corrupt, "the drill of \(set) found other content than was backed up"))
+        }
 
         judge(&status)
         return status
@@ -107,9 +109,8 @@ package struct StoreStatus: Sendable {
 
     /// A set that is dated later than now would stay fresh for as long: it is not believed.
     private func choose(_ status: inout SubjectStatus) {
-        let latest = now.secondsSince1970 + Self.clockSecondsMax
-        let believed = status.history.filter { $0.startedAt.secondsSince1970 <= latest }
-        for point in status.history where point.startedAt.secondsSince1970 > latest {
+        let believed = status.history.filter { $0.startedAt.isReached(by: now) }
+        for point in status.history where !point.startedAt.isReached(by: now) {
             status.warnings.append("\(point.id) is dated \(point.startedAt), which this clock (\(now)) has not reached")
         }
         let counting = believed.filter { request.acceptsPartial || !$0.isPartial }
@@ -121,14 +122,19 @@ package struct StoreStatus: Sendable {
         }
     }
 
-    private func drills(of name: String) async throws -> [DrillRecord] {
+    /// The last drills of a subject, and which of its sets drills found to be something else.
+    private func drills(
+        of name: String,
+        _ sets: [ListedSet]
+    ) async throws -> (records: [DrillRecord], disproven: Set<BackupID>) {
         do {
-            let latest = now.secondsSince1970 + Self.clockSecondsMax
-            return try await catalog.drills(of: name, limit: Self.drillsMax)
-                .filter { $0.startedAt.secondsSince1970 <= latest }
+            let records = try await catalog.drills(of: name, limit: Self.drillsMax)
+                .filter { $0.startedAt.isReached(by: now) }
+            let ids = Set(sets.map(\.id))
+            return (records, try await catalog.disprovenByDrills(of: name, among: ids, now: now))
         } catch let failure as Failure where failure.code == .permissionDenied {
             logger.warning("could not look for drills of \(name): \(failure)")
-            return []
+            return ([], [])
         }
     }
 }
@@ -141,7 +147,8 @@ extension StoreStatus {
             status.problems.append(.init(.absent, "there is no backup in \(catalog.store.location)"))
             return
         }
-        if let drill = status.lastDrill, drill.verdict == .different {
+        // Of a set that is gone by now, the last word still counts.
+        if let drill = status.lastDrill, drill.verdict == .different, !status.corruptSets.contains(drill.backup) {
             let text = "the drill of \(drill.backup) found other content than was backed up"
             status.problems.append(.init(.corrupt, text))
         }

@@ -175,9 +175,16 @@ package struct Verify: Sendable {
 
     private func keep(_ record: ProofRecord, writes: Bool = true) async -> Kept {
         var record = record
+        var notes: [ProofNote]?
+        if [.proven, .stored].contains(record.verdict) {
+            do {
+                notes = try await catalog.proofNotes(of: record.name, set: record.backup)
+            } catch {
+                return unlisted(error, of: record)
+            }
+        }
         let refutation: Failure?
-        switch await standing(before: record) {
-        case .unlisted: return Kept()
+        switch await standing(before: record, among: notes ?? []) {
         case .unknown(let failure):
             logger.warning("\(failure)")
             return Kept(refutation: failure)
@@ -193,7 +200,7 @@ package struct Verify: Sendable {
         var kept = Kept(refutation: refutation)
         guard writes else { return kept }
         do {
-            let key = try await catalog.write(record).description
+            let key = try await catalog.write(record, beside: notes).description
             if refutation == nil { kept.key = key }
         } catch {
             logger.warning("could not keep the record of this proof in the store (--no-record asks for none): \(error)")
@@ -214,17 +221,13 @@ package struct Verify: Sendable {
         case disproof(Failure)
         /// One found it corrupt, and how closely it looked cannot be read now.
         case unknown(Failure)
-        /// The records cannot be listed.
-        case unlisted
     }
 
     /// What a closer look found is not taken back by one that looked less closely. Of a record that is damaged it is
     /// not known how closely it looked: only the closest look takes that back.
-    private func standing(before record: ProofRecord) async -> Standing {
-        guard [.proven, .stored].contains(record.verdict) else { return .nothing }
-        guard let notes = await disproofs(of: record) else { return .unlisted }
+    private func standing(before record: ProofRecord, among notes: [ProofNote]) async -> Standing {
         var closest: (note: ProofNote, depth: Int, reading: Failure?)?
-        for note in notes {
+        for note in disproofs(among: notes) {
             var (depth, reading) = (Self.depths.count - 1, Failure?.none)
             do {
                 let level = try await catalog.proof(note).level
@@ -257,26 +260,31 @@ package struct Verify: Sendable {
     private func unknown(_ cause: Failure, of record: ProofRecord) -> Failure {
         Failure(
             cause.code,
-            "verify \(record.name)/\(record.backup): it was found corrupt before, and how closely was looked then "
-                + "cannot be read",
+            "verify \(record.name)/\(record.backup): whether a closer look found it corrupt before cannot be read",
             cause: cause,
             hint: "Run again: nothing was put on record."
         )
     }
 
-    /// The records that say that the set is different and that no later one takes back; `nil` when they cannot be
-    /// listed.
-    private func disproofs(of record: ProofRecord) async -> [ProofNote]? {
-        do {
-            let notes = try await catalog.proofNotes(of: record.name, set: record.backup)
-            let good = notes.filter { [.proven, .stored].contains($0.verdict) }.map(\.id).max()
-            return notes.filter { note in note.verdict == .different && good.map { note.id > $0 } ?? true }
-        } catch {
-            logger.warning(
-                "nothing is put on record: what was found before is not known, the records cannot be listed: \(error)"
-            )
-            return nil
-        }
+    /// The records that say that the set is different and that no later one takes back. As in the ledger, what is
+    /// dated later than now is not believed, and takes nothing back.
+    private func disproofs(among notes: [ProofNote]) -> [ProofNote] {
+        let now = Timestamp.now()
+        let notes = notes.filter { $0.time.isReached(by: now) }
+        let good = notes.filter { [.proven, .stored].contains($0.verdict) }.map(\.id).max()
+        return notes.filter { note in note.verdict == .different && good.map { note.id > $0 } ?? true }
+    }
+
+    /// Where the records cannot be listed, nothing is put on record; and what a closer look may have found stands,
+    /// unless none is closer, or who reads may never look for records.
+    private func unlisted(_ error: any Error, of record: ProofRecord) -> Kept {
+        let failure = Failure(wrapping: error, attempting: "look for the records of \(record.name)/\(record.backup)")
+        logger.warning(
+            "nothing is put on record: what was found before is not known, the records cannot be listed: \(failure)"
+        )
+        let isForbidden = [.permissionDenied, .unsupported].contains(failure.code)
+        let isClosest = record.level == Self.depths.last
+        return Kept(refutation: isForbidden || isClosest ? nil : unknown(failure, of: record))
     }
 
     private func verifyStored(_ member: Manifest.Member) async throws {

@@ -56,8 +56,8 @@ import Testing
             for round in 0..<Self.rounds {
                 let prune = rig.prune { $0.last = 3 }
                 async let backup = Self.backUp(rig, members)
-                async let findings = prune.run(try await prune.plan(of: "demo"))
-                let (id, found) = try await (backup, findings)
+                async let pruned = prune.run(try await prune.plan(of: "demo")).findings
+                let (id, found) = try await (backup, pruned)
                 if let id { committed.append(id) } else { blocked += 1 }
                 removed += found.count { $0.outcome.word == "removed" }
                 blocked += found.count { $0.outcome.word == "locked" }

@@ -18,7 +18,7 @@ import Testing
             let prune = rig.prune()
             let plan = try await prune.plan(of: nil)
             #expect(plan.map(\.name) == ["demo", "other"] && plan.map(\.due.count) == [3, 0])
-            let findings = try await prune.run(plan)
+            let findings = try await prune.run(plan).findings
             #expect(findings.map(\.outcome.word) == ["removed", "removed", "removed"])
             let kept = try (4...5).map { try PruneRig.id($0) }
             #expect(try await rig.soundSets() == kept + [PruneRig.id(1)])
@@ -29,7 +29,7 @@ import Testing
             #expect(removals.map(\.backup) == (try (1...3).map { try PruneRig.id($0) }))
             #expect(removals[0].manifestSha256 == SHA256Digest.hex(of: manifest))
             #expect(removals[0].policy == "keep-last 2 (UTC)" && removals[0].reason == "no rule keeps it")
-            #expect(try await prune.run(try await prune.plan(of: nil)).isEmpty)
+            #expect(try await prune.run(try await prune.plan(of: nil)).findings.isEmpty)
         }
     }
 
@@ -154,7 +154,7 @@ import Testing
                 if key.components.last == "manifest.json" { throw Failure(.retained, "remove \(key): it is locked") }
             }
             let prune = rig.prune(locked) { $0.last = 1 }
-            let findings = try await prune.run(try await prune.plan(of: nil))
+            let findings = try await prune.run(try await prune.plan(of: nil)).findings
             #expect(findings.map(\.outcome.word) == ["retained", "retained"])
             // Nor does a record say that they went.
             #expect(try await rig.keys() == before)
@@ -174,7 +174,7 @@ import Testing
                 afterRemoving: { key in if key == manifest { try await rig.store.create(key, bytes) } }
             )
             let prune = rig.prune(stubborn) { $0.last = 1 }
-            let findings = try await prune.run(try await prune.plan(of: nil))
+            let findings = try await prune.run(try await prune.plan(of: nil)).findings
             #expect(findings.map(\.outcome.word) == ["retained"] && removed.value == 0)
             #expect(try await rig.soundSets().count == 2)
         }
@@ -186,7 +186,7 @@ import Testing
                 if key.isMemberOfASet { throw Failure(.storeUnavailable, "remove \(key): 503") }
             }
             let prune = rig.prune(refusing)
-            let findings = try await prune.run(try await prune.plan(of: nil))
+            let findings = try await prune.run(try await prune.plan(of: nil)).findings
             #expect(findings.map(\.outcome.word) == ["halfRemoved"])
             #expect(try await rig.soundSets().count == 2)
             let again = rig.prune()
@@ -208,7 +208,7 @@ import Testing
                 _ = try await rig.catalog.write(Pin(of: second, name: "demo", reason: nil, tool: tool))
             }
             let prune = rig.prune(hooked)
-            let findings = try await prune.run(try await prune.plan(of: nil))
+            let findings = try await prune.run(try await prune.plan(of: nil)).findings
             #expect(findings.map(\.outcome.word) == ["removed", "pinned"])
             #expect(try await rig.soundSets().map(\.text) == (try (2...4).map { try PruneRig.id($0).text }))
         }
@@ -222,7 +222,7 @@ import Testing
             for day in 3...4 {
                 try await rig.store.remove(try Catalog.manifestKey(name: "demo", id: PruneRig.id(day)))
             }
-            let findings = try await prune.run(plan)
+            let findings = try await prune.run(plan).findings
             #expect(findings.map(\.outcome.word) == ["changed", "changed"])
             #expect(try await rig.soundSets() == (try (1...2).map { try PruneRig.id($0) }))
         }
@@ -234,7 +234,9 @@ import Testing
             let prune = rig.prune()
             let plan = try await prune.plan(of: nil)
             let lease = Lease(holder: "live", purpose: "backup", process: .current(), acquiredAt: .now())
-            let findings = try await rig.catalog.withLease(on: "demo", as: lease) { _ in try await prune.run(plan) }
+            let findings = try await rig.catalog.withLease(on: "demo", as: lease) { _ in
+                try await prune.run(plan).findings
+            }
             #expect(findings.map { "\($0.verdict.set.name) \($0.outcome.word)" } == ["demo locked", "other removed"])
         }
     }
@@ -247,7 +249,7 @@ import Testing
             let prune = rig.prune()
             let plan = try await prune.plan(of: nil)
             #expect(plan[0].refusal?.code == .guardRefused && plan[0].due.isEmpty)
-            let findings = try await prune.run(plan)
+            let findings = try await prune.run(plan).findings
             #expect(findings.map { "\($0.verdict.set.name) \($0.outcome.word)" } == ["other removed"])
             let ignoring = rig.prune(ignoresDamaged: true)
             let more = try await ignoring.run(try await ignoring.plan(of: nil))

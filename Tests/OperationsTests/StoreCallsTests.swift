@@ -30,7 +30,7 @@ import Testing
             let prune = PruneRig(store: rig.store, folder: rig.folder).prune(store) { $0.last = 1 }
             let plans = try await prune.plan(of: ChainRig.name)
             #expect(plans[0].due.map(\.set.isSigned) == [true, true, true])
-            let findings = try await prune.run(plans)
+            let findings = try await prune.run(plans).findings
             #expect(findings.map(\.outcome.word) == ["removed", "removed", "removed"])
             #expect(store.count("read") { $0.hasSuffix(".sig") } == 0)
             #expect(try await rig.verify(keyed: false).bad.isEmpty)
