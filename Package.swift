@@ -218,8 +218,8 @@ let package = Package(
         tests(
             "OperationsTests",
             [
-                "Operations", "Catalog", "Compression", "DataDirectory", "Kubernetes", "ObjectStorage", "RedisClient",
-                "RedisProtocol", "RDB", "Failures", "TestParts", logging,
+                "Operations", "Age", "Catalog", "Compression", "DataDirectory", "Kubernetes", "ObjectStorage",
+                "RedisClient", "RedisProtocol", "RDB", "Failures", "TestParts", logging,
             ]
         ),
         tests("TelemetryTests", ["Telemetry", "Failures", "HTTPTransport", "TestParts"]),

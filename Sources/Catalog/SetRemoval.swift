@@ -105,8 +105,8 @@ extension Catalog {
         )
     }
 
-    /// Takes back what is on record of the removal of a set that is there again: it would excuse a later loss of it.
-    /// Records that a copy brought stay: they say that the set was removed elsewhere. What cannot be taken back is told.
+    /// Takes back what is on record of the removal of a set that is there again: it would excuse a later loss.
+    /// Records that a copy brought stay: they say that the set was removed elsewhere. What cannot go is told.
     package func takeBackRemovals(of link: Manifest.Link, name: String, logger: Logger) async {
         let folder = [SetRemoval.folderName, name]
         for mark in ["", "-" + link.manifestSha256.prefix(16)] {
@@ -123,8 +123,8 @@ extension Catalog {
             } catch {
                 logger.warning(
                     """
-                    \(name)/\(link.id) is there again, and a record still says that it was pruned, which would excuse a \
-                    later loss: \(error)
+                    \(name)/\(link.id) is there again, and a record still says that it was pruned, which would excuse \
+                    a later loss: \(error)
                     """
                 )
             }

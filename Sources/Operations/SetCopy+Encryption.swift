@@ -11,14 +11,26 @@ extension SetCopy {
     /// each attempt. Two attempts hold other bytes: what a dead run still has on its way must not meet this one.
     func encryptedKey(of stored: Manifest.Stored) throws -> ObjectKey {
         let suffix = stored.encryption == nil ? EncryptionChoice.fileSuffix : ""
-        let attempt = "-" + String(UInt64.random(in: .min ... .max), radix: 16)
-        var text = stored.key + suffix
-        // The name of a member may hold the same letters.
-        if let end = text.ranges(of: ".rdb").last { text.insert(contentsOf: attempt, at: end.lowerBound) }
-        guard let key = ObjectKey(parsing: text) else {
-            throw Failure(.corruptManifest, "copy \(stored.key): its key cannot be one")
-        }
-        return key
+        guard var parts = ObjectKey(parsing: stored.key)?.components, let file = parts.popLast(),
+            // The name of a member may hold the same letters.
+            let end = file.ranges(of: ".rdb").last?.lowerBound
+        else { throw Failure(.corruptManifest, "copy \(stored.key): its key cannot be one") }
+        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+        let attempt = "-" + String(repeating: "0", count: Self.attemptDigits - digits.count) + digits
+        let rest = attempt + file[end...] + suffix
+        let member = Self.withoutAttempt(file[..<end])
+        return try ObjectKey(parts + [member.prefix(ObjectKey.componentLengthMax - rest.utf8.count) + rest])
+    }
+
+    private static let attemptDigits = 16
+
+    /// The copy of a copy does not get longer and longer keys.
+    private static func withoutAttempt(_ name: Substring) -> Substring {
+        let end = name.suffix(attemptDigits + 1)
+        let isAttempt =
+            end.count == attemptDigits + 1 && end.first == "-"
+            && end.dropFirst().allSatisfy { "0123456789abcdef".contains($0) }
+        return isAttempt ? name.dropLast(end.count) : name
     }
 
     /// Removes the members of earlier attempts: they are encrypted with keys that nobody has here.

@@ -90,6 +90,7 @@ struct HistoryTests {
             for (index, verdict) in verdicts.enumerated() {
                 var record = try DrillRecordTests.sample("20261122T00000\(index)Z-0001", of: manifest)
                 record.verdict = verdict
+                for index in record.members.indices { record.members[index].verdict = verdict }
                 try await rig.catalog.write(record)
             }
             // One that is none says nothing.

@@ -67,10 +67,10 @@ struct ProofRecordTests {
         try await withCatalog { catalog, manifest in
             for day in 1...9 {
                 let verdict: ProofRecord.Verdict = day == 2 ? .different : day == 4 ? .failed : .proven
-                try await catalog.write(try Self.sample("2026120\(day)T000000Z-0000", of: manifest, verdict))
+                try await catalog.write(try Self.sample("2026110\(day)T000000Z-0000", of: manifest, verdict))
             }
             let left = try await catalog.proofNotes(of: manifest.name).sorted { $0.id < $1.id }
-            #expect(left.map(\.id.text) == [2, 7, 8, 9].map { "2026120\($0)T000000Z-0000" })
+            #expect(left.map(\.id.text) == [2, 7, 8, 9].map { "2026110\($0)T000000Z-0000" })
             #expect(left.map(\.verdict) == [.different, .proven, .proven, .proven])
         }
     }

@@ -112,6 +112,21 @@ import Testing
         }
     }
 
+    /// The second store pruned a set, a copy brought it back, and somebody removed it by hand: that is a loss.
+    @Test func aSetThatCameBackIsMissedWhenItGoesByHand() async throws {
+        try await withRigs(sets: 3) { source, target in
+            Self.expectCopied(try await copy(source, to: target.store))
+            try await target.prune(1)
+            #expect(try await target.verdicts() == ["2 intact", "1 pruned", "0 beginning"])
+            Self.expectCopied(try await copy(source, to: target.store))
+            #expect(try await target.catalog.removalRecords(of: ChainRig.name).isEmpty)
+            let left = try await target.store.list(under: KeyFolder([SetRemoval.folderName]))
+            #expect(left.isEmpty, "the signature of the record is gone too")
+            try target.removeByHand(1)
+            #expect(try await target.verdicts() == ["2 intact", "1 removed", "0 beginning"])
+        }
+    }
+
     /// A record of a set that the source still lists: its removal did not come to that point.
     @Test func theRecordOfASetThatIsThereIsNotCopied() async throws {
         try await withRigs(sets: 2) { source, target in

@@ -235,9 +235,48 @@ import Testing
             let verify = Self.verify(Catalog(store: store))
             let kept = await verify.keep(findings, of: manifest, begunAt: .now(), by: manifest.tool)
             #expect(store.hasFailed && kept.key == nil)
-            #expect(kept.refutation?.code == (call == 0 ? nil : .storeUnavailable))
+            #expect(kept.refutation?.code == .storeUnavailable)
             let known = try await rig.catalog.proofLedger(of: "demo")["demo", manifest.id]
             #expect(known?.isDifferent == true)
+        }
+    }
+
+    /// Who may never look for records is not held up by that, nor is the closest look, which takes everything back.
+    @Test(arguments: [(RDBLevel.deep, Failure.Code.permissionDenied), (.content, .storeUnavailable)])
+    func whoMayNotLookForRecordsProvesAllTheSame(level: RDBLevel, code: Failure.Code) async throws {
+        try await PruneRig.with(sets: 1) { rig in
+            let manifest = try await rig.catalog.manifest(name: "demo", id: PruneRig.id(1))
+            let findings = try await Self.verify(rig.catalog, at: level).run(manifest)
+            let verify = Self.verify(Catalog(store: FailingStore(rig.store, .refusal(code))), at: level)
+            let kept = await verify.keep(findings, of: manifest, begunAt: .now(), by: manifest.tool)
+            #expect(kept.key == nil && kept.refutation == nil)
+        }
+    }
+
+    /// A machine whose clock was a year ahead left proofs: they take no disproof back, and push out no proof of today.
+    @Test func recordsOfTheFutureAreBelievedNowhere() async throws {
+        try await PruneRig.with(sets: 1) { rig in
+            let manifest = try await rig.catalog.manifest(name: "demo", id: PruneRig.id(1))
+            for ahead in 1...4 {
+                try await rig.catalog.write(
+                    Self.disproof(of: manifest, daysAgo: -365 - Int64(ahead), verdict: .proven)
+                )
+            }
+            try await rig.catalog.write(Self.disproof(of: manifest, daysAgo: 1, level: RDBLevel.content.rawValue))
+            let glance = Self.verify(rig.catalog, isStoredOnly: true)
+            let kept = await glance.keep(
+                try await glance.run(manifest),
+                of: manifest,
+                begunAt: .now(),
+                by: manifest.tool
+            )
+            #expect(kept.refutation?.code == .digestMismatch)
+            let look = Self.verify(rig.catalog, at: .content)
+            let later = Timestamp(secondsSince1970: Timestamp.now().secondsSince1970 + 1)
+            let proof = await look.keep(try await look.run(manifest), of: manifest, begunAt: later, by: manifest.tool)
+            #expect(proof.key != nil && proof.refutation == nil)
+            let known = try await rig.catalog.proofLedger(of: "demo")["demo", manifest.id]
+            #expect(known?.isDifferent == false && known?.proven?.time == later)
         }
     }
 

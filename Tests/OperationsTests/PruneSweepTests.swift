@@ -130,7 +130,7 @@ import Testing
             let store = HookedStore(rig.store) { key in
                 guard key.components[0] == "demo", began.withLock({ began in !exchange(&began) }) else { return }
                 let other = rig.prune { $0.last = 1 }
-                let findings = try await other.run(try await other.plan(of: "demo"))
+                let findings = try await other.run(try await other.plan(of: "demo")).findings
                 others.withLock { $0 = findings.map(\.outcome.word) }
             }
             try await Sweeper.sets.run(rig, through: store)

@@ -252,7 +252,7 @@ import Testing
             let findings = try await prune.run(plan).findings
             #expect(findings.map { "\($0.verdict.set.name) \($0.outcome.word)" } == ["other removed"])
             let ignoring = rig.prune(ignoresDamaged: true)
-            let more = try await ignoring.run(try await ignoring.plan(of: nil))
+            let more = try await ignoring.run(try await ignoring.plan(of: nil)).findings
             #expect(more.map(\.verdict.set.id) == [try PruneRig.id(1)])
         }
     }

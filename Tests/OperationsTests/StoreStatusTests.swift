@@ -91,7 +91,12 @@ import Testing
             try await catalog.write(record)
         }
 
-        func drill(_ manifest: Manifest, daysAgo days: Double, _ verdict: DrillRecord.Verdict = .proven) async throws {
+        func drill(
+            _ manifest: Manifest,
+            daysAgo days: Double,
+            _ verdict: DrillRecord.Verdict = .proven,
+            members: [Int] = [1]
+        ) async throws {
             let record = DrillRecord(
                 id: BackupID(time: time(daysAgo: days), suffix: 1),
                 of: manifest,
@@ -100,7 +105,7 @@ import Testing
                 host: "",
                 server: nil,
                 finishedAt: now,
-                members: [DrillRecord.Member(of: manifest.members[1], verdict: verdict)]
+                members: members.map { DrillRecord.Member(of: manifest.members[$0], verdict: verdict) }
             )
             try await catalog.write(record)
         }
@@ -200,6 +205,28 @@ import Testing
             #expect(status.counted?.extent.keys == 900 && status.usual?.keys == 1004)
             #expect(try await rig.kinds { $0.keysMin = 900 } == [])
             #expect(try await rig.kinds { $0.keysMin = 901 } == [.small])
+        }
+    }
+
+    /// What a drill says of one member it says of no other, nor of another set; and one of the future says nothing.
+    @Test func aDrillAnswersForWhatItReadAlone() async throws {
+        try await withRig { rig in
+            let old = try await rig.make(daysAgo: 2)
+            let new = try await rig.make(daysAgo: 1)
+            try await rig.drill(old, daysAgo: 0.9, .different, members: [0])
+            try await rig.drill(old, daysAgo: 0.8, members: [1])
+            try await rig.drill(new, daysAgo: 0.7)
+            try await rig.drill(old, daysAgo: -30, members: [0, 1])
+            let status = try await rig.status()
+            #expect(status.problems.map(\.kind) == [.corrupt] && status.corruptSets == [old.id])
+            let histories = try await rig.catalog.histories(of: "demo", now: rig.now)
+            #expect(histories["demo"]?.map(\.isDisproven) == [true, false])
+            try await rig.drill(old, daysAgo: 0.5, .failed, members: [0])
+            #expect(try await rig.kinds() == [.corrupt])
+            try await rig.drill(old, daysAgo: 0.4, members: [0])
+            #expect(try await rig.kinds().isEmpty)
+            let settled = try await rig.catalog.histories(of: "demo", now: rig.now)
+            #expect(settled["demo"]?.map(\.isDisproven) == [false, false])
         }
     }
 
