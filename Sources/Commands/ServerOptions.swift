@@ -12,7 +12,7 @@ struct ServerOptions: ParsableArguments, Sendable {
     @Option(
         help: ArgumentHelp(
             "Server, may be repeated: redis://[user[:password]@]host[:port], rediss:// for TLS, valkey://, valkeys://, "
-                + "unix://path.",
+                + "unix://path. A word alone before the @ is the password where no other is given, else the user.",
             valueName: "url"
         )
     )
@@ -25,7 +25,7 @@ struct ServerOptions: ParsableArguments, Sendable {
 
     @Option(
         help: ArgumentHelp(
-            "File with the password. Otherwise REDISCLI_AUTH, REDIS_PASSWORD, or the URL.",
+            "File with the password, where the URL has none. Otherwise REDISCLI_AUTH, REDIS_PASSWORD.",
             valueName: "file"
         )
     )
@@ -113,15 +113,23 @@ struct ServerOptions: ParsableArguments, Sendable {
         return endpoints
     }
 
-    private func endpoint(_ text: String, _ password: String?) throws -> RedisEndpoint {
-        var url = try RedisURL(text)
-        Redaction.learn(url.password?.value)
-        if url.password == nil, let password {
-            url.password = Secret(password)
-        }
+    private func endpoint(_ text: String, _ given: GivenPassword?) throws -> RedisEndpoint {
+        let read = try RedisURL(text)
+        var url = given.map { read.takingPassword($0.text) } ?? read
+        let wordIsUser = read.passwordIsLoneWord && given != nil
         if url.user == nil { url.user = user }
+        if !wordIsUser { Redaction.learn(url.password?.value) }
+        let isOwn = read.password != nil && !wordIsUser
         return RedisEndpoint(
             url: url,
+            credentials: url.password.map { password in
+                RedisCredentials(
+                    user: url.user,
+                    password: password,
+                    passwordSource: isOwn ? "its URL" : given?.source,
+                    showsUser: !wordIsUser
+                )
+            },
             tls: try tls(),
             deadlines: RedisDeadlines(connectSeconds: connectTimeout.inSeconds, noProgressSeconds: timeout.inSeconds)
         )
@@ -152,7 +160,7 @@ struct ServerOptions: ParsableArguments, Sendable {
         return tls
     }
 
-    private func password(_ session: Session) throws -> String? {
+    private func password(_ session: Session) throws -> GivenPassword? {
         let environment = session.environment
         if let file = passwordFile ?? environment["REDIS_PASSWORD_FILE"] {
             guard let bytes = FileManager.default.contents(atPath: file) else {
@@ -161,10 +169,17 @@ struct ServerOptions: ParsableArguments, Sendable {
             var text = String(decoding: bytes, as: UTF8.self)
             while text.last?.isNewline == true { text.removeLast() }
             Redaction.learn(text)
-            return text
+            return GivenPassword(text: Secret(text), source: file)
         }
-        return ["REDISCLI_AUTH", "VALKEYCLI_AUTH", "REDIS_PASSWORD"].lazy.compactMap { environment[$0] }
-            .first { !$0.isEmpty }
+        return ["REDISCLI_AUTH", "VALKEYCLI_AUTH", "REDIS_PASSWORD"].lazy.compactMap { name in
+            environment[name].flatMap { $0.isEmpty ? nil : GivenPassword(text: Secret($0), source: name) }
+        }.first
+    }
+
+    /// A password that stands in no URL, and where it does.
+    private struct GivenPassword {
+        let text: Secret
+        let source: String
     }
 }
 

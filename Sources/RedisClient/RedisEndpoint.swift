@@ -46,10 +46,22 @@ package struct RedisCredentials: Sendable, Hashable {
     /// The name of an ACL user; the user `default` when `nil`.
     package let user: String?
     package let password: Secret
+    /// Where the password came from, as messages say it: `REDISCLI_AUTH`.
+    package let passwordSource: String?
+    /// Whether messages may name the user: not where the word may have been meant as a password.
+    package let showsUser: Bool
 
-    package init(user: String? = nil, password: Secret) {
+    package init(user: String? = nil, password: Secret, passwordSource: String? = nil, showsUser: Bool = true) {
         self.user = user
         self.password = password
+        self.passwordSource = passwordSource
+        self.showsUser = showsUser
+    }
+
+    /// Who logs in with what, without the password: `user backup, password from REDISCLI_AUTH`.
+    var summary: String {
+        let name = showsUser ? user ?? "default" : "as in its URL"
+        return "user \(name)" + (passwordSource.map { ", password from \($0)" } ?? "")
     }
 }
 

@@ -9,7 +9,8 @@ extension Failure {
         let user = endpoint.credentials?.user ?? "default"
         // An error of AUTH may quote its arguments: `unknown command 'AUTH', with args beginning with: 'secret'`.
         let words = command.name == "AUTH" ? error.kind : error.description
-        let said = "\(endpoint) answered \(command) with: \(words)"
+        let login = command.name == "AUTH" ? endpoint.credentials.map { " (\($0.summary))" } : nil
+        let said = "\(endpoint) answered \(command)\(login ?? "") with: \(words)"
         switch error.kind {
         case "NOAUTH":
             self.init(
@@ -21,7 +22,8 @@ extension Failure {
             self.init(
                 .authenticationFailed,
                 said,
-                hint: "Compare the user name and the password with `ACL LIST` on the server."
+                hint: "Compare the user name and the password with `ACL LIST` on the server; "
+                    + "a password in the URL has a colon before it: redis://:password@host."
             )
         case "NOPERM":
             self.init(.permissionDenied, said, hint: Self.permissionHint(error, command: command, user: user))

@@ -30,7 +30,7 @@ extension RedisURL {
             throw Self.malformed("an @ follows a slash; in a password, a slash is written %2F")
         }
         let at = authority.lastIndex(of: "@")
-        let (user, password) = try Self.userinfo(at.map { authority[..<$0] })
+        let (user, password, isLoneWord) = try Self.userinfo(at.map { authority[..<$0] })
         let hostAndPort = at.map { authority[authority.index(after: $0)...] } ?? authority
         let (host, port) = try Self.hostAndPort(hostAndPort)
         self.init(
@@ -38,6 +38,7 @@ extension RedisURL {
             usesTLS: usesTLS,
             user: user,
             password: password,
+            passwordIsLoneWord: isLoneWord,
             database: try Self.database(path)
         )
     }
@@ -46,23 +47,25 @@ extension RedisURL {
         // Userinfo ends at an @ that stands before the first slash: the path of a socket may hold one, too.
         let slash = rest.firstIndex(of: "/") ?? rest.endIndex
         let at = rest[..<slash].lastIndex(of: "@")
-        let (user, password) = try Self.userinfo(at.map { rest[..<$0] })
+        let (user, password, isLoneWord) = try Self.userinfo(at.map { rest[..<$0] })
         let path = try Self.percentDecoded(at.map { rest[rest.index(after: $0)...] } ?? rest)
         guard path.first == "/", path.utf8.count > 1 else {
             throw Self.malformed("the path of a socket begins with a slash, as in unix:///run/redis.sock")
         }
         // sun_path of sockaddr_un holds 108 bytes, the last of which is zero (man 7 unix).
         guard path.utf8.count < 108 else { throw Self.malformed("the path of a socket has at most 107 bytes") }
-        self.init(address: .unix(path: path), user: user, password: password)
+        self.init(address: .unix(path: path), user: user, password: password, passwordIsLoneWord: isLoneWord)
     }
 
-    private static func userinfo(_ text: Substring?) throws(Failure) -> (user: String?, password: Secret?) {
-        guard let text, !text.isEmpty else { return (nil, nil) }
+    private static func userinfo(
+        _ text: Substring?
+    ) throws(Failure) -> (user: String?, password: Secret?, isLoneWord: Bool) {
+        guard let text, !text.isEmpty else { return (nil, nil, false) }
         guard let (user, password) = split(text, at: ":") else {
-            return (nil, Secret(try percentDecoded(text)))
+            return (nil, Secret(try percentDecoded(text)), true)
         }
         let name = try percentDecoded(user)
-        return (name.isEmpty ? nil : name, Secret(try percentDecoded(password)))
+        return (name.isEmpty ? nil : name, Secret(try percentDecoded(password)), false)
     }
 
     private static func hostAndPort(_ text: Substring) throws(Failure) -> (host: String, port: Int) {

@@ -8,7 +8,8 @@ import Failures
 ///     rediss://…                                            the same over TLS, also valkeys://
 ///     unix://[[user]:password@]/path/to/socket              also redis+unix://
 ///
-/// `redis://password@host` is a password without a user, as redis-cli reads it. Userinfo is percent-decoded.
+/// `redis://word@host` is a password without a user, as redis-cli reads it; whoever has a password from elsewhere takes
+/// the word for the user (`takingPassword`). Userinfo is percent-decoded.
 /// Its `description` never shows userinfo, and no error quotes the text that was given.
 package struct RedisURL: Sendable, Hashable {
     /// How the server is reached.
@@ -25,6 +26,8 @@ package struct RedisURL: Sendable, Hashable {
     package var usesTLS: Bool
     package var user: String?
     package var password: Secret?
+    /// Whether the password is a word without a colon, which may also be meant as the name of a user.
+    package var passwordIsLoneWord: Bool
     /// The number of a database. A snapshot holds all of them, so this only matters to commands on keys.
     package var database: Int?
 
@@ -33,12 +36,14 @@ package struct RedisURL: Sendable, Hashable {
         usesTLS: Bool = false,
         user: String? = nil,
         password: Secret? = nil,
+        passwordIsLoneWord: Bool = false,
         database: Int? = nil
     ) {
         self.address = address
         self.usesTLS = usesTLS
         self.user = user
         self.password = password
+        self.passwordIsLoneWord = passwordIsLoneWord
         self.database = database
     }
 
@@ -60,6 +65,22 @@ extension RedisURL {
     package var host: String? {
         if case .tcp(let host, _) = address { return host }
         return nil
+    }
+}
+
+extension RedisURL {
+    /// The URL with a password that was given elsewhere, unless it has its own. A word that stands alone before the `@`
+    /// is the user then: nobody gives two passwords.
+    package func takingPassword(_ other: Secret) -> RedisURL {
+        var url = self
+        if passwordIsLoneWord {
+            url.user = password?.value
+            url.passwordIsLoneWord = false
+        } else if password != nil {
+            return self
+        }
+        url.password = other
+        return url
     }
 }
 

@@ -63,6 +63,37 @@ struct SecureBackupTests {
         }
     }
 
+    /// `redis://word@host` with a password from elsewhere is a user; without, a password, as redis-cli has it.
+    @Test func aLoneWordInTheURLIsTheUserWhereAPasswordIsGivenElsewhere() async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder.appendingPathComponent("password")
+            try Data("\(Self.secret)\n".utf8).write(to: file)
+            try await withRedis(.redis70, .with { $0.users = [Self.user] }) { redis in
+                func check(_ word: String, _ options: [String] = [], password: String? = nil) async throws
+                    -> Redoubt.Outcome
+                {
+                    try await Redoubt.run(
+                        ["check", "--endpoint", "redis://\(word)@127.0.0.1:\(redis.port)"] + options,
+                        environment: password.map { ["REDISCLI_AUTH": $0] } ?? [:]
+                    )
+                }
+                let byVariable = try await check("backup", password: Self.secret)
+                #expect(byVariable.code == 0, "\(byVariable.output)\(byVariable.errors)")
+                let byFile = try await check("backup", ["--password-file", file.path], password: "another-one")
+                #expect(byFile.code == 0, "\(byFile.output)\(byFile.errors)")
+                let alone = try await check("a-lone-word")
+                let said = alone.output + alone.errors
+                #expect(alone.code == 7 && said.contains("user default, password from its URL"), "\(said)")
+                let wrong = try await check("a-lone-word", password: "a-wrong-password")
+                let answer = wrong.output + wrong.errors
+                #expect(wrong.code == 7 && answer.contains("password from REDISCLI_AUTH"), "\(answer)")
+                for text in [said, answer] {
+                    #expect(!text.contains("a-lone-word") && !text.contains("a-wrong-password"), "\(text)")
+                }
+            }
+        }
+    }
+
     @Test func aCertificateThatCannotBeVerifiedIsPermanent() async throws {
         let material = try await TLSMaterial.shared()
         try await withTemporaryFolder { folder in

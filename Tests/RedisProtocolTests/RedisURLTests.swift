@@ -18,6 +18,7 @@ import Testing
             tls: Bool = false,
             user: String? = nil,
             password: String? = nil,
+            loneWord: Bool = false,
             database: Int? = nil,
             shows description: String
         ) {
@@ -27,6 +28,7 @@ import Testing
                 usesTLS: tls,
                 user: user,
                 password: password.map { Secret($0) },
+                passwordIsLoneWord: loneWord,
                 database: database
             )
             self.description = description
@@ -39,7 +41,7 @@ import Testing
         Sample("rediss://a.b:1/15", host: "a.b", port: 1, tls: true, database: 15, shows: "rediss://a.b:1/15"),
         Sample("valkey://h", host: "h", shows: "redis://h:6379"),
         Sample("valkeys://h:65535", host: "h", port: 65535, tls: true, shows: "rediss://h:65535"),
-        Sample("redis://pw@h", host: "h", password: "pw", shows: "redis://***@h:6379"),
+        Sample("redis://pw@h", host: "h", password: "pw", loneWord: true, shows: "redis://***@h:6379"),
         Sample("redis://:pw@h", host: "h", password: "pw", shows: "redis://***@h:6379"),
         Sample("redis://u:pw@h", host: "h", user: "u", password: "pw", shows: "redis://***@h:6379"),
         Sample("redis://u:@h", host: "h", user: "u", password: "", shows: "redis://***@h:6379"),
@@ -98,6 +100,18 @@ import Testing
         #expect(failure?.code == .configuration)
         let output = "\(failure?.description ?? "") \(failure?.hint ?? "") \(String(reflecting: failure))"
         #expect(!output.contains("hunter2"))
+    }
+
+    /// A password from elsewhere makes the lone word a user; one that the URL gives as such stays.
+    @Test(
+        arguments: [
+            ("redis://h", nil, "other"), ("redis://word@h", "word", "other"), ("unix://word@/s", "word", "other"),
+            ("redis://:pw@h", nil, "pw"), ("redis://u:pw@h", "u", "pw"), ("redis://u:@h", "u", ""),
+        ] as [(String, String?, String)]
+    )
+    func aLoneWordIsTheUserWhereAPasswordIsGivenElsewhere(text: String, user: String?, password: String) throws {
+        let url = try RedisURL(text).takingPassword(Secret("other"))
+        #expect(url.user == user && url.password?.value == password && !url.passwordIsLoneWord)
     }
 
     @Test func secretsAreNeverPrinted() throws {
