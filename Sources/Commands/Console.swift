@@ -29,6 +29,11 @@ package enum Console {
         _ = send(Redaction.apply(to: text), to: .standardError)
     }
 
+    /// Says what was redacted before it was encoded: in JSON a secret may stand escaped, and a key may look like one.
+    package static func talk(redacted text: String) {
+        _ = send(text, to: .standardError)
+    }
+
     /// Whether a person watches standard error.
     package static var errorsGoToTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 

@@ -31,7 +31,7 @@ package struct LineLogHandler: LogHandler {
         let metadata = metadata.merging(event.metadata ?? [:]) { $1 }
         switch format {
         case .text: Console.talk(Self.text(event.level, "\(event.message)", metadata))
-        case .json: Console.talk(json(event.level, "\(event.message)", metadata))
+        case .json: Console.talk(redacted: json(event.level, "\(event.message)", metadata))
         }
     }
 
@@ -40,9 +40,11 @@ package struct LineLogHandler: LogHandler {
         return level >= .warning ? "\(level): \(message)\(details)" : "\(message)\(details)"
     }
 
-    private func json(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) -> String {
+    /// Redacted before it is encoded: JSON escapes what a password may hold.
+    package func json(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) -> String {
+        let message = Redaction.apply(to: message)
         var line = ["ts": Self.now(), "level": level.rawValue, "msg": message, "run_id": runID]
-        for (key, value) in metadata where line[key] == nil { line[key] = "\(value)" }
+        for (key, value) in metadata where line[key] == nil { line[key] = Redaction.apply(to: "\(value)") }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         guard let bytes = try? encoder.encode(line) else { return "{}" }

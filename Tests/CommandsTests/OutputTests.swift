@@ -72,4 +72,29 @@ struct OutputTests {
         Redaction.learn("abc")
         #expect(Redaction.apply(to: "AUTH hunter2-but-long failed, abc") == "AUTH *** failed, abc")
     }
+
+    /// Schemes, ids and times have one form; whatever else looks like a secret is one.
+    @Test(
+        arguments: [
+            ("to rediss://h and rediss", "to rediss://h and ***"), ("xrediss://h", "x***://h"),
+            ("prod.x/20330405T060708Z-7f3a: begun 2033-04-05T06:07:08Z", nil),
+            ("it answered 20330405, at 2033-04-05T06:07:08Z", "it answered ***0405, at 2033-04-05T06:07:08Z"),
+            ("20330405T060708Z-7f3ab", "***0405T060708Z-7f3ab"), ("a2033b", "a***b"),
+        ] as [(String, String?)]
+    )
+    func schemesIdsAndTimesStay(text: String, shown: String?) {
+        Redaction.learn("rediss")
+        Redaction.learn("2033")
+        #expect(Redaction.apply(to: text) == shown ?? text)
+    }
+
+    /// In JSON it would stand escaped, and one that looks like a key would break the line.
+    @Test func aLineOfJSONIsRedactedBeforeItIsEncoded() throws {
+        Redaction.learn("pass\"\\word")
+        Redaction.learn("run_id")
+        let handler = LineLogHandler(format: .json, level: .info, runID: "r1")
+        let line = handler.json(.info, "AUTH pass\"\\word", ["answer": "run_id"])
+        #expect(line.contains("\"msg\":\"AUTH ***\"") && line.contains("\"run_id\":\"r1\""), "\(line)")
+        #expect(line.contains("\"answer\":\"***\"") && !line.contains("word"), "\(line)")
+    }
 }
