@@ -80,7 +80,7 @@ package enum Entry {
         } catch let failure as Failure {
             return report(failure, asJSON: asJSON)
         } catch {
-            return reportUsage(error, asJSON: asJSON)
+            return reportUsage(error, arguments, followable, asJSON: asJSON)
         }
         guard let runnable = command as? any RunnableCommand else { return ExitCode.unclassified.rawValue }
         if !remarks.isEmpty, runnable is any MonitoredCommand {
@@ -145,16 +145,21 @@ package enum Entry {
     }
 
     /// Help and version go to standard output and are no error; what is not understood goes to standard error.
-    private static func reportUsage(_ error: any Error, asJSON: Bool) -> Int32 {
+    private static func reportUsage(
+        _ error: any Error,
+        _ arguments: [String],
+        _ environment: [String: String],
+        asJSON: Bool
+    ) -> Int32 {
         let code = RootCommand.exitCode(for: error)
-        let message = RootCommand.fullMessage(for: error)
         guard !code.isSuccess else {
-            try? Console.result(message)
+            try? Console.result(RootCommand.fullMessage(for: error))
             return code.rawValue
         }
-        Console.talk(message)
+        let refusal = UsageRefusal(error, arguments: arguments, environment: environment)
+        Console.talk(refusal.text)
         if asJSON {
-            let failure = Failure(.usage, RootCommand.message(for: error))
+            let failure = Failure(.usage, refusal.message)
             if let text = try? JSONText.encode(FailureReport(failure).document) { try? Console.result(text) }
         }
         return code.rawValue

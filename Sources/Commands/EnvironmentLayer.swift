@@ -27,11 +27,20 @@ package enum EnvironmentLayer {
         package let name: String
         package let takesValue: Bool
         package let isRepeating: Bool
+        /// The other ways to write it, with their dashes: `-v`.
+        let otherSpellings: Set<String>
 
-        package init(name: String, takesValue: Bool, isRepeating: Bool) {
+        package init(name: String, takesValue: Bool, isRepeating: Bool, otherSpellings: Set<String> = []) {
             self.name = name
             self.takesValue = takesValue
             self.isRepeating = isRepeating
+            self.otherSpellings = otherSpellings
+        }
+
+        /// Whether the parser may take a word with dashes for it; short flags may stand together, as in `-vy`.
+        func isSpelled(_ word: String) -> Bool {
+            word == "--\(name)" || otherSpellings.contains(word)
+                || !word.hasPrefix("--") && otherSpellings.contains(String(word.prefix(2)))
         }
 
         package var variable: String {
@@ -111,15 +120,23 @@ package enum EnvironmentLayer {
             let kind: String
             let isRepeating: Bool
             let preferredName: Name?
+            let names: [Name]?
 
             struct Name: Decodable {
                 let kind: String
                 let name: String
+
+                var spelling: String { (kind == "long" ? "--" : "-") + name }
             }
 
             var option: Option? {
                 guard let preferredName, preferredName.kind == "long", preferredName.name != "help" else { return nil }
-                return Option(name: preferredName.name, takesValue: kind == "option", isRepeating: isRepeating)
+                return Option(
+                    name: preferredName.name,
+                    takesValue: kind == "option",
+                    isRepeating: isRepeating,
+                    otherSpellings: Set((names ?? []).map(\.spelling)).subtracting(["--\(preferredName.name)"])
+                )
             }
         }
     }

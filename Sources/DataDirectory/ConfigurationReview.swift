@@ -77,8 +77,7 @@ package struct ConfigurationReview: Sendable {
 private enum Meant {
     static func fix(of name: String) -> String {
         if let fix = fixes[name] { return fix }
-        let nearest = DirectiveCatalog.names.map { ($0, distance(name, $0)) }.min { $0.1 < $1.1 }
-        guard let (other, edits) = nearest, edits <= max(2, name.count / 4) else {
+        guard let other = Spelling.nearest(to: name, among: DirectiveCatalog.names) else {
             return "remove it; the directives of your server are those of `CONFIG GET *`"
         }
         return "\(other), if that was meant"
@@ -106,20 +105,4 @@ private enum Meant {
         "slave-of": "replicaof",
         "replica-of": "replicaof",
     ]
-
-    /// Insertions, removals and replacements that lead from one to the other (Levenshtein).
-    private static func distance(_ left: String, _ right: String) -> Int {
-        let right = Array(right.utf8)
-        var row = Array(0...right.count)
-        for (index, byte) in left.utf8.enumerated() {
-            var diagonal = row[0]
-            row[0] = index + 1
-            for column in 1...max(right.count, 1) where column <= right.count {
-                let replaced = diagonal + (right[column - 1] == byte ? 0 : 1)
-                diagonal = row[column]
-                row[column] = min(replaced, row[column] + 1, row[column - 1] + 1)
-            }
-        }
-        return row[right.count]
-    }
 }
