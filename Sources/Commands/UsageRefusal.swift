@@ -22,7 +22,7 @@ package struct UsageRefusal: Sendable, Hashable {
         let whole = RootCommand.fullMessage(for: error)
         message =
             Self.unknownWord(arguments, options)
-            ?? said
+            ?? said + Self.variables(in: said, arguments, environment, options).map { "; \($0)" }.joined()
         // The parser's help is about what it missed itself.
         let rest = whole.dropFirst("Error: ".count + said.count)
         let usage = whole.firstRange(of: "\nUsage:").map { whole[$0.lowerBound...] } ?? ""
@@ -67,5 +67,22 @@ package struct UsageRefusal: Sendable, Hashable {
 
     private static func suggestion(_ meant: String?) -> String {
         meant.map { ". Did you mean '\($0)'?" } ?? ""
+    }
+
+    /// Which of the flags in a sentence were typed by nobody, and where they came from.
+    private static func variables(
+        in message: String,
+        _ arguments: [String],
+        _ environment: [String: String],
+        _ commands: [String: [EnvironmentLayer.Option]]
+    ) -> [String] {
+        guard let name = arguments.first(where: { commands[$0] != nil }) else { return [] }
+        let typed = EnvironmentLayer.flags(on: arguments)
+        let words = Set(message.split { !($0.isLetter || $0.isNumber || $0 == "-") }.map(String.init))
+        return (commands[name] ?? []).filter { option in
+            words.contains("--\(option.name)") && !typed.contains(option.name)
+                && environment[option.variable]?.isEmpty == false
+        }
+        .map { "--\($0.name) comes from \($0.variable)" }
     }
 }

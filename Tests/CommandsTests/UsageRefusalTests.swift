@@ -23,6 +23,21 @@ import Testing
         if let said { #expect(message == said) } else { #expect(!message.contains("Did you mean"), "\(message)") }
     }
 
+    /// Nobody typed the flag that such a sentence is about.
+    @Test func aVariableIsNamedWhereTheFlagIsFromOne() throws {
+        func message(_ line: String, _ environment: [String: String]) throws -> String {
+            let words = line.split(separator: " ").map(String.init)
+            return try #require(UsageRefusal(of: words, environment: environment)).message
+        }
+        let wrong = ["REDOUBT_PART_SIZE": "abc", "REDOUBT_FROM": "file:///a"]
+        let said = try message("list", wrong)
+        #expect(said.contains("'abc'") && said.hasSuffix("; --part-size comes from REDOUBT_PART_SIZE"), "\(said)")
+        let typed = try message("list --part-size x", wrong)
+        #expect(typed.contains("'x'") && !typed.contains("REDOUBT"), "\(typed)")
+        let both = try message("backup --endpoint redis://a --to file:///a", ["REDOUBT_STATEFULSET": "redis"])
+        #expect(both.hasSuffix("; --statefulset comes from REDOUBT_STATEFULSET"), "\(both)")
+    }
+
     @Test(arguments: ["list --help", "--help", "--version", "help restore", "list --from file:///a -q"])
     func whatIsUnderstoodIsNotRefused(line: String) {
         #expect(UsageRefusal(of: line.split(separator: " ").map(String.init)) == nil)
