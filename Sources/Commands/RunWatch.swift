@@ -82,9 +82,11 @@ struct RunWatch: Sendable {
         }
     }
 
+    private var pingFlag: String { options.pingURL == nil ? "--ping-url-file" : "--ping-url" }
+
     private func tellBeginning(_ url: DeliveryURL) async {
         let ping = HealthPing(url, runID: runID)
-        await attempt {
+        await attempt("\(pingFlag), its beginning") {
             try await withHTTPClient { client in
                 try await Delivery(over: client, until: .now + Self.beginning).send(ping.started(), to: ping.place)
             }
@@ -111,10 +113,10 @@ struct RunWatch: Sendable {
         )
         let samples = metrics(report)
         if let file = options.metricsFile, !samples.isEmpty {
-            await attempt { try MetricsFile(path: file).write(samples) }
+            await attempt("--metrics-file") { try MetricsFile(path: file).write(samples) }
         }
         guard options.pushgateway != nil || pingURL != nil || options.webhook != nil else { return }
-        await attempt { try await withHTTPClient { await send(report, samples, over: $0) } }
+        await attempt("its end") { try await withHTTPClient { await send(report, samples, over: $0) } }
     }
 
     private func metrics(_ report: RunReport) -> [MetricSample] {
@@ -139,20 +141,20 @@ struct RunWatch: Sendable {
             if let gateway = options.pushgateway.flatMap(DeliveryURL.init).map({ Pushgateway($0) }) {
                 group.addTask {
                     // One that cannot be told of one subject cannot be told of the next.
-                    await attempt {
+                    await attempt("--pushgateway") {
                         for request in gateway.requests(samples) { try await delivery.send(request, to: gateway.place) }
                     }
                 }
             }
             if let ping = pingURL.map({ HealthPing($0, runID: runID) }) {
                 group.addTask {
-                    await attempt {
+                    await attempt("\(pingFlag), its end") {
                         try await delivery.send(ping.ended(exitCode: report.exitCode, report.text), to: ping.place)
                     }
                 }
             }
             if let webhook = options.webhook.flatMap(DeliveryURL.init) {
-                group.addTask { await attempt { try await call(webhook, report, delivery) } }
+                group.addTask { await attempt("--webhook") { try await call(webhook, report, delivery) } }
             }
         }
     }
@@ -172,9 +174,11 @@ struct RunWatch: Sendable {
         try await delivery.send(request, to: webhook.place)
     }
 
-    private func attempt(_ body: () async throws -> Void) async {
+    /// - Parameter listener: the flag that names who hears.
+    private func attempt(_ listener: String, _ body: () async throws -> Void) async {
         do { try await body() } catch is CancellationError { return } catch {
-            logger.warning("not everybody heard of this run: \(Failure(wrapping: error, attempting: "tell them"))")
+            let failure = Failure(wrapping: error, attempting: "tell them")
+            logger.warning("not everybody heard of this run (\(listener)): \(failure)")
         }
     }
 }

@@ -47,11 +47,19 @@ package struct Delivery: Sendable {
     private static func reason(_ failure: Failure) -> String {
         switch failure.code {
         case .timeout: "no answer in time"
-        case .unreachable: "it cannot be reached"
+        case .unreachable: unreachable(failure.message)
         case .tlsFailed: "its certificate cannot be verified, or TLS cannot be agreed on"
         case .protocolViolation, .storeUnavailable, .permissionDenied, .configuration: failure.message
         default: failure.code.rawValue
         }
+    }
+
+    /// By the words of libcurl, none of which are shown.
+    private static func unreachable(_ message: String) -> String {
+        if message.contains("Could not resolve host") { return "its name does not resolve to an address" }
+        if message.contains("Could not resolve proxy") { return "the name of the proxy does not resolve to an address" }
+        let isBegun = !["Failed to connect", "Couldn't connect", "Could not connect"].contains { message.contains($0) }
+        return isBegun ? "the connection broke" : "it cannot be reached: nobody listens there, or no way leads there"
     }
 
     private func refusal(_ response: HTTPResponse, _ place: String) -> Failure {

@@ -334,7 +334,11 @@ import Testing
                     outcome.code == 0 && outcome.wallSeconds < seconds,
                     "\(outcome.wallSeconds) s: \(outcome.errors)"
                 )
-                #expect(outcome.errors.contains("not everybody heard"))
+                for listener in [
+                    "--metrics-file", "--pushgateway", "--webhook", "--ping-url, its beginning", "--ping-url, its end",
+                ] {
+                    #expect(outcome.errors.contains("not everybody heard of this run (\(listener)): "), "\(listener)")
+                }
                 #expect(!outcome.errors.contains("ping-uuid") && !outcome.errors.contains("hook-secret"))
             }
             try await withFreePort { port in

@@ -113,6 +113,11 @@ import Testing
             let sent = try await Self.send(to: "http://127.0.0.1:\(port)/secret-path")
             #expect(sent.failure?.code == .unreachable && sent.seconds < 2)
             #expect(sent.failure?.description.contains("secret-path") == false)
+            #expect(sent.failure?.description.contains("nobody listens there") == true, "\(sent)")
         }
+        // Too long a label for any name server to be asked.
+        let place = "http://\(String(repeating: "a", count: 70)).invalid"
+        let unknown = try await Self.send(to: "\(place)/secret-path")
+        #expect(unknown.failure?.description == "tell \(place): its name does not resolve to an address")
     }
 }
