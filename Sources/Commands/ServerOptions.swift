@@ -12,7 +12,7 @@ struct ServerOptions: ParsableArguments, Sendable {
     @Option(
         help: ArgumentHelp(
             "Server, may be repeated: redis://[user[:password]@]host[:port], rediss:// for TLS, valkey://, valkeys://, "
-                + "unix://path. A word alone before the @ is the password where no other is given, else the user.",
+                + "unix:///path. A word alone before the @ is the password where no other is given, else the user.",
             valueName: "url"
         )
     )

@@ -40,13 +40,20 @@ package enum CompressionFormat: String, Sendable, Codable, CaseIterable {
     package func level(_ asked: Int?) throws -> Int {
         guard let asked else { return defaultLevel }
         guard self != .none else {
-            throw Failure(.configuration, "compress at level \(asked): without compression there is no level")
+            throw Failure(
+                .configuration,
+                "compress at level \(asked): without compression there is no level",
+                hint: "Leave out --level, or write --compression zstd."
+            )
         }
         guard levels.contains(asked) else {
             throw Failure(
                 .configuration,
                 "compress with \(rawValue) at level \(asked): its levels are \(levels.lowerBound)-\(levels.upperBound)"
-                    + (self == .zstd && Self.zstdLosesBytes ? Self.reason : "")
+                    + (self == .zstd && Self.zstdLosesBytes ? Self.reason : ""),
+                hint:
+                    "Write --level \(min(max(asked, levels.lowerBound), levels.upperBound)), or leave it out: then it "
+                    + "is \(defaultLevel)."
             )
         }
         return asked

@@ -38,21 +38,49 @@ extension Failure {
         case let error as NIOConnectionError where error.connectionErrors.isEmpty:
             self.init(
                 .unreachable,
-                "cannot connect to \(endpoint): the name does not resolve to an address",
-                cause: error.dnsAError ?? error.dnsAAAAError
+                "cannot connect to \(endpoint): the name does not resolve to an address"
+                    + Self.resolution(error.dnsAError ?? error.dnsAAAAError),
+                hint: "Compare the name with that of the server; names of Pods and Services of Kubernetes resolve "
+                    + "in their own cluster alone."
             )
         case let error as NIOConnectionError:
             let reasons = error.connectionErrors.map { Self.reason($0.error) }
             let timedOut = error.connectionErrors.allSatisfy { Self.isConnectTimeout($0.error) }
             self.init(
                 timedOut ? .timeout : .unreachable,
-                "cannot connect to \(endpoint): \(Set(reasons).sorted().joined(separator: ", "))"
+                "cannot connect to \(endpoint): \(Set(reasons).sorted().joined(separator: ", "))",
+                hint: Self.hint(error.connectionErrors.map(\.error), endpoint)
             )
         case let error where Self.isTLS(error):
             self.init(tls: error, endpoint: endpoint)
         default:
-            self.init(.unreachable, "cannot connect to \(endpoint): \(Self.reason(error))")
+            self.init(
+                .unreachable,
+                "cannot connect to \(endpoint): \(Self.reason(error))",
+                hint: Self.hint([error], endpoint)
+            )
         }
+    }
+
+    /// What the resolver says of a name, in its own words alone: ` (Name or service not known)`.
+    private static func resolution(_ error: (any Error)?) -> String {
+        guard let error else { return "" }
+        let unknown = error as? SocketAddressError.UnknownHost
+        return " (\(unknown?.errorDescription ?? String(describing: error)))"
+    }
+
+    /// What to look at when nobody answered at an address.
+    private static func hint(_ errors: [any Error], _ endpoint: RedisEndpoint) -> String? {
+        let codes = errors.compactMap { ($0 as? IOError)?.errnoCode }
+        guard case .tcp = endpoint.url.address else {
+            if codes.contains(Errno.permissionDenied.rawValue) {
+                return
+                    "The user of this program needs the right to write to the socket: `unixsocketperm` of the server."
+            }
+            return "Is the server running? Compare the path with `unixsocket` of its configuration."
+        }
+        guard codes.contains(Errno.connectionRefused.rawValue) else { return nil }
+        return "Is the server running? Compare host and port with `bind`, `port` and `tls-port` of its configuration."
     }
 
     private static func isConnectTimeout(_ error: any Error) -> Bool {

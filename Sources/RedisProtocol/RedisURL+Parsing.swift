@@ -50,7 +50,7 @@ extension RedisURL {
         let (user, password, isLoneWord) = try Self.userinfo(at.map { rest[..<$0] })
         let path = try Self.percentDecoded(at.map { rest[rest.index(after: $0)...] } ?? rest)
         guard path.first == "/", path.utf8.count > 1 else {
-            throw Self.malformed("the path of a socket begins with a slash, as in unix:///run/redis.sock")
+            throw Self.malformed("it has no path of a socket, which begins with a slash", Self.socketHint)
         }
         // sun_path of sockaddr_un holds 108 bytes, the last of which is zero (man 7 unix).
         guard path.utf8.count < 108 else { throw Self.malformed("the path of a socket has at most 107 bytes") }
@@ -109,12 +109,11 @@ extension RedisURL {
         return number
     }
 
-    private static func malformed(_ reason: String) -> Failure {
-        Failure(
-            .configuration,
-            "cannot read the URL of a server: \(reason)",
-            hint: "Write it as redis://host:6379 or, over TLS, as rediss://host:6379."
-        )
+    private static let networkHint = "Write it as redis://host:6379 or, over TLS, as rediss://host:6379."
+    private static let socketHint = "Write it with three slashes, as unix:///run/redis.sock."
+
+    private static func malformed(_ reason: String, _ hint: String = networkHint) -> Failure {
+        Failure(.configuration, "cannot read the URL of a server: \(reason)", hint: hint)
     }
 
     private static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }

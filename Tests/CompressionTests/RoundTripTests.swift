@@ -101,4 +101,12 @@ import Testing
         #expect(failure { _ = try ZstdCompressor(level: 0) } == .configuration)
         #expect(failure { try GzipMember.compress([], level: 0) } == .configuration)
     }
+
+    @Test(arguments: [
+        (CompressionFormat.zstd, 40, "--level "), (.gzip, 19, "--level 9,"), (.none, 1, "Leave out --level"),
+    ])
+    func aLevelThatDoesNotExistIsHelpedWith(format: CompressionFormat, level: Int, hint: String) {
+        let failure = #expect(throws: Failure.self) { try format.level(level) }
+        #expect(failure?.hint?.contains(hint) == true)
+    }
 }

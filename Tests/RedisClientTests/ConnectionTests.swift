@@ -80,6 +80,7 @@ import Testing
             let failure = try await failure { try await withRedisConnection(missing) { try await $0.info() } }
             #expect(failure.code == .unreachable)
             #expect(failure.message.contains("no such file"))
+            #expect(failure.hint?.contains("`unixsocket`") == true)
         }
     }
 
@@ -110,6 +111,7 @@ import Testing
             }
             #expect(failure.code == .unreachable)
             #expect(failure.message == "cannot connect to 127.0.0.1:\(port): connection refused")
+            #expect(failure.hint?.contains("`port`") == true)
         }
     }
 
@@ -121,6 +123,7 @@ import Testing
         }
         #expect(failure.code == .unreachable)
         #expect(failure.message.contains("no-such-host.invalid:6379"))
+        #expect(failure.hint?.hasPrefix("Compare the name") == true && !"\(failure)".contains("SocketAddressError"))
     }
 
     @Test func aServerThatSaysNothingTimesOut() async throws {

@@ -114,6 +114,12 @@ import Testing
         #expect(url.user == user && url.password?.value == password && !url.passwordIsLoneWord)
     }
 
+    @Test(arguments: [("unix://", "unix:///"), ("unix://run/x", "unix:///"), ("redis://", "redis://host")])
+    func theHintShowsTheFormOfTheScheme(text: String, shown: String) {
+        let failure = #expect(throws: Failure.self) { try RedisURL(text) }
+        #expect(failure?.hint?.contains(shown) == true)
+    }
+
     @Test func secretsAreNeverPrinted() throws {
         let url = try RedisURL("redis://alice:s3cret@h")
         var dumped = ""
