@@ -138,11 +138,15 @@ package struct Catalog: Sendable {
 }
 
 extension Catalog {
+    /// So far apart are clocks that are kept in order, in seconds.
+    private static let clockSecondsQuiet: Int64 = 5
+
     /// An id that is newer than all of these.
     package static func newID(after existing: [BackupID], logger: Logger) -> BackupID {
         let now = Timestamp.now()
         let id = BackupID.next(after: existing, now: now, suffix: .random(in: .min ... .max))
-        if id.time > now {
+        // Two runs of one second are no news, nor are clocks a little apart.
+        if id.time.secondsSince1970 > now.secondsSince1970 + clockSecondsQuiet {
             logger.warning("the newest backup is from \(id.time), which this clock (\(now)) has not reached yet")
         }
         return id

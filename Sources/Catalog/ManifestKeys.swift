@@ -14,7 +14,7 @@ package struct SigningKey: Sendable {
     private static let form = PEMForm(
         label: "PRIVATE KEY",
         prefix: [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20],
-        title: "Ed25519 key that is not encrypted",
+        title: "a private Ed25519 key without a passphrase, as PEM",
         hint: "Make one with: openssl genpkey -algorithm ed25519 -out sign.pem"
     )
 
@@ -36,7 +36,7 @@ package struct VerificationKey: Sendable {
     private static let form = PEMForm(
         label: "PUBLIC KEY",
         prefix: [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00],
-        title: "public Ed25519 key",
+        title: "a public Ed25519 key as PEM",
         hint: "Make it of the other one with: openssl pkey -in sign.pem -pubout -out verify.pem"
     )
 
@@ -70,10 +70,20 @@ private struct PEMForm {
     let title: String
     let hint: String
 
+    /// What such files hold as well.
+    private var others: [(key: String, value: String)] {
+        [
+            ("PUBLIC KEY", "a public key"), ("PRIVATE KEY", "a private key"),
+            ("ENCRYPTED PRIVATE KEY", "an encrypted one"), ("OPENSSH PRIVATE KEY", "a key of SSH"),
+            ("CERTIFICATE", "a certificate"),
+        ].filter { $0.key != label }
+    }
+
     /// - Throws: `.configuration`; no message quotes the file.
     func read<Key>(_ text: String, in file: String, as key: ([UInt8]) throws -> Key) throws -> Key {
         guard let bytes = content(of: text), let key = try? key(bytes) else {
-            throw Failure(.configuration, "read the key in \(file): it is no \(title), as PEM", hint: hint)
+            let found = others.first { text.contains("-----BEGIN \($0.key)-----") }.map { ", but \($0.value)" } ?? ""
+            throw Failure(.configuration, "read the key in \(file): it is not \(title)\(found)", hint: hint)
         }
         return key
     }

@@ -69,8 +69,8 @@ package struct RetentionPlan: Sendable {
         let shown = damaged.prefix(5).map(\.text).joined(separator: ", ") + (damaged.count > 5 ? ", …" : "")
         return Failure(
             .guardRefused,
-            "prune \(name): \(damaged.count) of its sets are damaged (\(shown)), so what is left of its "
-                + "history is not certain, and nothing of it was removed",
+            "prune \(name): \(damaged.count) of its sets \(damaged.count == 1 ? "is" : "are") damaged (\(shown)), so "
+                + "what is left of its history is not certain, and nothing of it was removed",
             hint: "Look at them with `redoubt list` and `redoubt verify`. --ignore-damaged prunes the others and "
                 + "leaves these; --remove-damaged removes these too."
         )

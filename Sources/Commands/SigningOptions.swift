@@ -17,8 +17,10 @@ struct SigningOptions: ParsableArguments, Sendable {
     /// - Throws: `.configuration`.
     func key(_ session: Session) throws -> SigningKey? {
         guard let signKey else { return nil }
+        let key = try SigningKey(pem: KeyFile(signKey).text(), file: signKey)
+        // A public key, which is refused, may be read by all.
         KeyFile(signKey).warnIfReadableByAll(session)
-        return try SigningKey(pem: KeyFile(signKey).text(), file: signKey)
+        return key
     }
 }
 

@@ -64,7 +64,8 @@ struct APITries {
             )
         }
         waitedSeconds += seconds
-        exchange.logger.info("trying again: \(failure)", metadata: ["try": "\(count + 1)", "seconds": "\(seconds)"])
+        let tenths = (seconds * 10).rounded() / 10
+        exchange.logger.info("trying again: \(failure)", metadata: ["try": "\(count + 1)", "seconds": "\(tenths)"])
         try await exchange.clock.sleep(.seconds(seconds))
     }
 

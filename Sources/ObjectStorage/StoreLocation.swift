@@ -26,6 +26,13 @@ package enum StoreLocation: Sendable, Hashable {
             throw Failure(.usage, "open a store: its URL holds a control character")
         }
         guard let (scheme, rest) = Self.split(text) else {
+            if let form = Self.forms.first(where: { text.lowercased().hasPrefix($0.scheme + ":") }) {
+                throw Failure(
+                    .usage,
+                    "open a store: two slashes are missing after \(form.scheme):",
+                    hint: "Write it as \(form.text)."
+                )
+            }
             throw Failure(
                 .usage,
                 // Not quoted but for a path: it may be anything that was pasted, a connection string with its key too.
@@ -45,9 +52,15 @@ package enum StoreLocation: Sendable, Hashable {
         }
     }
 
+    private static let forms: [(scheme: String, text: String)] = [
+        ("file", "file:///dir"), ("s3", "s3://bucket/prefix"), ("gs", "gs://bucket/prefix"),
+        ("azblob", "azblob://container/prefix"), ("sftp", "sftp://host/dir"), ("webdavs", "webdavs://host/path"),
+        ("webdav", "webdav://host/path"), ("https", "https://host/object"), ("http", "http://host/object"),
+    ]
+
     private static let supported =
-        "A store is file:///dir, s3://bucket/prefix, gs://bucket/prefix, azblob://container/prefix, sftp://host/dir, "
-        + "webdavs://host/path, or a pre-signed https:// URL of one object."
+        "A store is " + forms.prefix(6).map(\.text).joined(separator: ", ")
+        + ", or a pre-signed https:// URL of one object."
 
     /// The longest of ours has seven letters.
     private static let schemeLengthMax = 12

@@ -110,7 +110,7 @@ struct GuardHold {
     }
 
     private func ended(_ held: Held, after time: Duration, _ tries: Int) -> Failure {
-        let text = "\(ReadableAmount.seconds(time / .seconds(1))), \(tries) tries"
+        let text = "\(ReadableAmount.seconds(time / .seconds(1))), \(tries == 1 ? "1 try" : "\(tries) tries")"
         guard held.mayStart else {
             return Failure(
                 held.failure.code,

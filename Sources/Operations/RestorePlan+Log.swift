@@ -7,6 +7,7 @@ extension RestorePlan {
     package func log(to logger: Logger) {
         let warnings = rows(.warning)
         for row in warnings { logger.warning("plan: \(row.check.rawValue): \(row.detail)") }
-        logger.info("plan: go, \(rows.count) checks, \(warnings.count) warnings")
+        let found = warnings.count == 1 ? "1 warning" : "\(warnings.count) warnings"
+        logger.info("plan: go, \(rows.count) checks, \(found)")
     }
 }

@@ -218,12 +218,5 @@ extension StoreStatus {
 
 extension ReadableAmount {
     /// `45 s`, `12 min`, `26 h`, `9 days`.
-    package static func age(_ seconds: Int64) -> String {
-        switch seconds {
-        case ..<120: "\(seconds) s"
-        case ..<7200: "\(seconds / 60) min"
-        case ..<(3 * 86_400): "\(seconds / 3600) h"
-        default: "\(seconds / 86_400) days"
-        }
-    }
+    package static func age(_ seconds: Int64) -> String { SpokenTime.age(seconds) }
 }

@@ -158,7 +158,7 @@ struct RetentionPlanTests {
         history[0].damage = .damaged
         let plan = try Self.plan(history) { $0.last = 1 }
         #expect(plan.due.isEmpty && plan.refusal?.code == .guardRefused)
-        #expect(plan.refusal?.message.contains(history[0].id.text) == true)
+        #expect(plan.refusal?.message.contains("1 of its sets is damaged (\(history[0].id.text))") == true)
         for flag in ["--ignore-damaged", "--remove-damaged"] { #expect(plan.refusal?.hint?.contains(flag) == true) }
         var limits = RetentionPlan.Limits(graceSeconds: 0)
         limits.ignoresDamaged = true

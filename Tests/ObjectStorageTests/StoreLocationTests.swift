@@ -56,6 +56,26 @@ import Testing
         #expect(failure.hint?.contains("file:///backups") == true)
     }
 
+    @Test(arguments: [
+        ("file:/backups", "file:", "file:///dir"), ("s3:/b/p", "s3:", "s3://bucket/prefix"),
+        ("GS:b", "gs:", "gs://bucket/prefix"), ("webdavs:/k:hush@h", "webdavs:", "webdavs://host/path"),
+    ])
+    func slashesThatAreMissingAreNamed(text: String, scheme: String, form: String) throws {
+        let failure = try #require(throws: Failure.self) { try StoreLocation(parsing: text) }
+        #expect(failure.code == .usage && failure.message.hasSuffix("two slashes are missing after \(scheme)"))
+        #expect(failure.hint == "Write it as \(form).")
+    }
+
+    @Test(arguments: [(-1, "-1 s"), (10, "10 s"), (7199, "119 min"), (90_000, "25 h"), (217_883_963, "2521 days")])
+    func agesAreSaidAsPeopleSayThem(seconds: Int64, text: String) {
+        #expect(SpokenTime.age(seconds) == text)
+    }
+
+    @Test func waitsAreSaidToATenth() {
+        #expect(SpokenTime.wait(.seconds(0.5071418137562174)) == "0.5 s")
+        #expect(SpokenTime.wait(.seconds(59.96)) == "60.0 s" && SpokenTime.wait(.zero) == "0.0 s")
+    }
+
     @Test func prefixLeavesRoomForKeys() throws {
         _ = try StoreLocation(parsing: "s3://b/" + String(repeating: "a", count: 512))
         #expect(throws: Failure.self) { try StoreLocation(parsing: "s3://b/" + String(repeating: "a", count: 513)) }

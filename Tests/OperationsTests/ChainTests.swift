@@ -255,6 +255,8 @@ import Testing
             #expect(other.fingerprint == key.verificationKey.fingerprint)
             let failure = #expect(throws: Failure.self) { try SigningKey(pem: publicPEM, file: "verify.pem") }
             #expect(failure?.code == .configuration)
+            let said = "it is not a private Ed25519 key without a passphrase, as PEM, but a public key"
+            #expect(failure?.message == "read the key in verify.pem: \(said)")
         }
     }
 }

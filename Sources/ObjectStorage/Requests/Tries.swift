@@ -50,7 +50,10 @@ struct Tries {
             return
         }
         let wait = Backoff.wait(retry: count - 1, chance: policy.clock.chance(), retryAfterSeconds: retryAfterSeconds)
-        policy.logger.info("trying again: \(failure)", metadata: ["try": "\(count + 1)", "wait": "\(wait)"])
+        policy.logger.info(
+            "trying again: \(failure)",
+            metadata: ["try": "\(count + 1)", "wait": "\(SpokenTime.wait(wait))"]
+        )
         try await policy.clock.sleep(wait)
     }
 

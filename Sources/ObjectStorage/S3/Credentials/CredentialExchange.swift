@@ -61,7 +61,10 @@ struct CredentialExchange: Sendable {
                 )
             }
             let wait = Backoff.wait(retry: tries - 1, chance: clock.chance())
-            logger.info("trying again: \(failure)", metadata: ["try": "\(tries + 1)", "wait": "\(wait)"])
+            logger.info(
+                "trying again: \(failure)",
+                metadata: ["try": "\(tries + 1)", "wait": "\(SpokenTime.wait(wait))"]
+            )
             try await clock.sleep(wait)
         }
     }

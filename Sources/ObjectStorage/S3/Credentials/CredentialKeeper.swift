@@ -147,7 +147,7 @@ final class AWSCredentialKeeper: Sendable {
         guard loaded.mayOutliveTheirEnd else {
             throw Failure(
                 .authenticationFailed,
-                "get credentials for S3 from \(name): those that it gave ended \(now - end) s ago",
+                "get credentials for S3 from \(name): those that it gave ended \(SpokenTime.age(now - end)) ago",
                 hint: "Check the clock of this machine, and whether the source keeps old ones."
             )
         }

@@ -71,7 +71,9 @@ extension CredentialLoader {
                 + "audience: `aws iam list-open-id-connect-providers`.\(says)"
         case "IDPRejectedClaim": return "The OIDC provider in IAM does not take the audience of the token.\(says)"
         case "ExpiredTokenException", "ExpiredToken":
-            let ended = claims?.endsAtSeconds.map { " It ended \(clock.secondsSince1970() - $0) s ago by our clock." }
+            let ended = claims?.endsAtSeconds.map {
+                " It ended \(SpokenTime.age(clock.secondsSince1970() - $0)) ago by our clock."
+            }
             return "The token in \(identity.tokenFile) has ended: the kubelet should have renewed it.\(ended ?? "")"
         default: return nil
         }
