@@ -23,7 +23,7 @@ extension Failure {
                 .authenticationFailed,
                 said,
                 hint: "Compare the user name and the password with `ACL LIST` on the server; "
-                    + "a password in the URL has a colon before it: redis://:password@host."
+                    + "in the URL of a server, a password has a colon before it."
             )
         case "NOPERM":
             self.init(.permissionDenied, said, hint: Self.permissionHint(error, command: command, user: user))

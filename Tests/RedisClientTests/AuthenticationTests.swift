@@ -32,6 +32,10 @@ import Testing
                 let failure = try await failure { try await withRedisConnection(endpoint) { try await $0.info() } }
                 #expect(failure.code == .authenticationFailed)
                 #expect(failure.hint != nil)
+                if let credentials = endpoint.credentials {
+                    let user = credentials.user ?? "default"
+                    #expect(failure.message.contains("answered AUTH (user \(user)) with: WRONGPASS"), "\(failure)")
+                }
                 var dumped = ""
                 dump(endpoint, to: &dumped)
                 dump(failure, to: &dumped)
