@@ -24,8 +24,11 @@ extension Catalog {
             let key = try Self.manifestKey(name: entry.name, id: entry.id)
             guard let writtenAt = writtenAt[key] else { continue }
             var set = RetainableSet(entry, writtenAt: writtenAt, now: now)
-            if case .complete(let manifest) = entry, try await missingMember(of: manifest, besides: sizes) != nil {
-                set.damage = .damaged
+            if case .complete(let manifest) = entry,
+                let missing = try await missingMember(of: manifest, besides: sizes)
+            {
+                set.damage = .incomplete
+                set.missing = ObjectKey(parsing: missing)?.components.last
             }
             set.isPinned = pins[entry.name]?.contains(entry.id) == true
             set.isSigned = signed.contains(key.components.dropLast())

@@ -113,8 +113,8 @@ extension Catalog {
         }
     }
 
-    /// The first member that is not there, or has another size, by the word of the store: a set that has one restores
-    /// nothing, and counts for nothing.
+    /// The first member that is not there, or has another size, by the word of the store: a set that has one may
+    /// restore others, and counts for nothing.
     /// - Parameters:
     ///   - sizes: what a listing shows; what it does not show so is asked for by its own key.
     ///   - takesAnySize: whether it is enough that something is there.

@@ -4,8 +4,10 @@
 package struct RetainableSet: Sendable, Hashable {
     /// What keeps a set from counting as a backup that restores.
     package enum Damage: String, Sendable, Hashable {
-        /// Its manifest cannot be read as one, or a member is not there as it says.
+        /// Its manifest cannot be read as one.
         case damaged
+        /// A member is not there, or not of its size; the others may well restore.
+        case incomplete
         /// Its manifest is one of a later program, or too large for this one.
         case unreadable
     }
@@ -21,6 +23,8 @@ package struct RetainableSet: Sendable, Hashable {
     /// Whether a drill, or a verification, found something else in it than its manifest says.
     package var isDisproven = false
     package var damage: Damage?
+    /// The first member that is not there, or not of its size: the name of its file.
+    package var missing: String?
     package var isPinned = false
     /// Whether a signature lies beside its manifest.
     package var isSigned = false

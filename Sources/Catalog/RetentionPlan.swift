@@ -4,7 +4,7 @@ import Failures
 
 /// What becomes of each set of one subject, and why: the rules, and above them what no rule may remove. Pure.
 ///
-/// - A set that is damaged or disproven counts for no rule, and goes only when a person says so.
+/// - A set that is damaged, incomplete or disproven counts for no rule, and goes only when a person says so.
 /// - A partial set takes the place of no whole one: the rules are asked about the whole sets, and about all together,
 ///   and what either keeps is kept.
 /// - The newest proven set stays, the newest whole one, what is pinned, and what is young. So one set of a subject
@@ -13,11 +13,11 @@ package struct RetentionPlan: Sendable {
     /// What a person may allow beyond the rules, and how young is too young.
     package struct Limits: Sendable, Hashable {
         package var graceSeconds: Int64
-        /// Whether sets go that were found to hold something else than they should.
+        /// Whether sets go that were found to hold something else than they should, or less.
         package var removesDisproven = false
         /// Whether sets go whose manifest is damaged.
         package var removesDamaged = false
-        /// Whether the history is judged although some of its manifests cannot be read.
+        /// Whether the history is judged although some of its manifests cannot be read, or members are missing.
         package var ignoresDamaged = false
 
         package init(graceSeconds: Int64) {
@@ -60,19 +60,31 @@ package struct RetentionPlan: Sendable {
                 reasons: kept.isEmpty ? [judgement.reasonToRemove(set)] : kept
             )
         }
-        let damaged = history.filter { $0.damage != nil }.map(\.id).sorted()
-        let isDoubtful = !damaged.isEmpty && !limits.ignoresDamaged && !limits.removesDamaged
-        refusal = isDoubtful && verdicts.contains { !$0.isKept } ? Self.doubt(about: name, damaged) : nil
+        let doubtful = history.filter(limits.leavesInDoubt).sorted { $0.id < $1.id }
+        let isDoubtful = !doubtful.isEmpty && verdicts.contains { !$0.isKept }
+        refusal = isDoubtful ? Self.doubt(about: name, doubtful) : nil
     }
 
-    private static func doubt(about name: String, _ damaged: [BackupID]) -> Failure {
-        let shown = damaged.prefix(5).map(\.text).joined(separator: ", ") + (damaged.count > 5 ? ", …" : "")
+    private static func doubt(about name: String, _ sets: [RetainableSet]) -> Failure {
+        let shown = sets.prefix(5).map(\.id.text).joined(separator: ", ") + (sets.count > 5 ? ", …" : "")
+        let incomplete = sets.count { $0.damage == .incomplete }
+        let (words, flags) =
+            switch incomplete {
+            case 0: ("damaged", "--remove-damaged removes these too")
+            case sets.count: ("incomplete", "--remove-disproven removes these too")
+            default:
+                (
+                    "damaged or incomplete",
+                    "--remove-damaged removes those whose manifest is damaged, --remove-disproven those that are "
+                        + "incomplete"
+                )
+            }
         return Failure(
             .guardRefused,
-            "prune \(name): \(damaged.count) of its sets \(damaged.count == 1 ? "is" : "are") damaged (\(shown)), so "
-                + "what is left of its history is not certain, and nothing of it was removed",
+            "prune \(name): \(sets.count) of its sets \(sets.count == 1 ? "is" : "are") \(words) (\(shown)), so what "
+                + "is left of its history is not certain, and nothing of it was removed",
             hint: "Look at them with `redoubt list` and `redoubt verify`. --ignore-damaged prunes the others and "
-                + "leaves these; --remove-damaged removes these too."
+                + "leaves these; \(flags)."
         )
     }
 
@@ -105,7 +117,9 @@ package struct RetentionPlan: Sendable {
                 ranks.lazy.compactMap { rank in history.filter(rank).map(\.id).max() }.first
             }
             var reasons: [BackupID: [String]] = [:]
-            if let proven = newest([\.counts, { $0.damage == nil }, { _ in true }]) {
+            if let proven = newest([
+                \.counts, { $0.damage == nil }, { $0.damage == .incomplete }, { _ in true },
+            ]) {
                 reasons[proven, default: []].append("newest proven")
             }
             if let whole = newest([{ $0.counts && !$0.isPartial }, { $0.damage == nil && !$0.isPartial }]) {
@@ -120,13 +134,30 @@ package struct RetentionPlan: Sendable {
             if set.isYoung(graceSeconds: limits.graceSeconds, now: now) { reasons.append("young") }
             if set.damage == .unreadable { reasons.append("unreadable") }
             if set.damage == .damaged, !limits.removesDamaged { reasons.append("damaged") }
+            if set.damage == .incomplete, !limits.removesDisproven { reasons.append(Self.incomplete(set)) }
             if set.damage == nil, set.isDisproven, !limits.removesDisproven { reasons.append("disproven") }
             return reasons
         }
 
         func reasonToRemove(_ set: RetainableSet) -> String {
+            if set.damage == .incomplete { return Self.incomplete(set) }
             if set.damage != nil { return "damaged" }
             return set.isDisproven ? "disproven" : "no rule keeps it"
+        }
+
+        private static func incomplete(_ set: RetainableSet) -> String {
+            "incomplete" + (set.missing.map { ": \($0)" } ?? "")
+        }
+    }
+}
+
+extension RetentionPlan.Limits {
+    /// Whether a set says that something happened to the history, and nobody said what is to be done about it.
+    fileprivate func leavesInDoubt(_ set: RetainableSet) -> Bool {
+        switch set.damage {
+        case nil: false
+        case .damaged, .unreadable: !ignoresDamaged && !removesDamaged
+        case .incomplete: !ignoresDamaged && !removesDisproven
         }
     }
 }

@@ -70,13 +70,18 @@ struct RetentionOptions: ParsableArguments, Sendable {
     )
     var timeZone = TimeZoneRules.utc.name
 
-    @Flag(help: "Remove sets too that a drill, or a verification, found to hold something else than they should.")
+    @Flag(
+        help: """
+            Remove sets too that a drill, or a verification, found to hold something else than they should, and those \
+            of which a member is not there, or not of its size.
+            """
+    )
     var removeDisproven = false
 
-    @Flag(help: "Prune a subject although manifests of it cannot be read; their sets stay.")
+    @Flag(help: "Prune a subject although manifests of it cannot be read, or members are missing; these sets stay.")
     var ignoreDamaged = false
 
-    @Flag(help: "Remove sets too whose manifest is damaged.")
+    @Flag(help: "Remove sets too whose manifest cannot be read.")
     var removeDamaged = false
 
     @OptionGroup var signing: SigningOptions

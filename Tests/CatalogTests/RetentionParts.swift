@@ -27,7 +27,7 @@ enum RetentionParts {
         RetentionPlan(of: "demo", history: history, by: policy, in: calendar, limits: limits, now: now)
     }
 
-    /// A history of up to 60 sets, some of them partial, disproven, damaged, pinned or tagged.
+    /// A history of up to 60 sets, some of them partial, disproven, damaged, incomplete, pinned or tagged.
     static func history(_ random: inout SeededRandom) -> [RetainableSet] {
         let step: Int64 = [600, 3600, 21_600, 86_400, 400_000].randomElement(using: &random) ?? 3600
         var seconds = now.secondsSince1970 - Int64.random(in: -2000...step, using: &random)
@@ -37,7 +37,7 @@ enum RetentionParts {
             func happens(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
             set.isPartial = happens(15)
             set.isDisproven = happens(8)
-            if happens(4) { set.damage = happens(50) ? .damaged : .unreadable }
+            if happens(6) { set.damage = [.damaged, .unreadable, .incomplete].randomElement(using: &random) }
             set.isPinned = happens(4)
             if happens(20) { set.tags.insert("a") }
             if happens(20) { set.tags.insert("b") }

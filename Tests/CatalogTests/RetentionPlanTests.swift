@@ -177,6 +177,38 @@ struct RetentionPlanTests {
         #expect(idle.refusal == nil && idle.due.isEmpty)
     }
 
+    /// Its other members may restore: what allows to remove unreadable manifests does not touch it.
+    @Test func anIncompleteSetIsNoDamagedOne() throws {
+        var history = try Self.sets("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z")
+        history[0].damage = .incomplete
+        history[0].missing = "redis-1.rdb.zst"
+        let reason = "incomplete: redis-1.rdb.zst"
+        var limits = RetentionPlan.Limits(graceSeconds: 0)
+        limits.removesDamaged = true
+        let refused = try Self.plan(history, limits: limits) { $0.last = 1 }
+        #expect(refused.refusal?.code == .guardRefused && refused.due.isEmpty)
+        #expect(refused.reasons(history[0]) == [reason])
+        #expect(refused.refusal?.hint?.contains("--remove-disproven") == true)
+        #expect(refused.refusal?.hint?.contains("--remove-damaged") == false)
+        limits.ignoresDamaged = true
+        let ignoring = try Self.plan(history, limits: limits) { $0.last = 1 }
+        #expect(ignoring.due.map(\.id) == [history[1].id])
+        limits = .init(graceSeconds: 0)
+        limits.removesDisproven = true
+        let removing = try Self.plan(history, limits: limits) { $0.last = 1 }
+        #expect(removing.due.map(\.id) == [history[0].id, history[1].id] && removing.reasons(history[0]) == [reason])
+        // Beside a damaged one, each flag speaks for its own.
+        history[1].damage = .damaged
+        let both = try Self.plan(history) { $0.last = 1 }
+        #expect(both.refusal == nil, "nothing is due")
+        let half = try Self.plan(history, limits: limits) { $0.last = 1 }
+        #expect(half.refusal?.message.contains(history[1].id.text) == true)
+        #expect(half.refusal?.message.contains(history[0].id.text) == false)
+        // Where nothing else is left, it is better than a manifest that cannot be read.
+        let alone = try Self.plan(Array(history[..<2]), limits: limits) { $0.last = 1 }
+        #expect(alone.reasons(history[0]) == ["newest proven"])
+    }
+
     @Test func anEmptyPolicyRemovesNothing() throws {
         let history = try Self.sets("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
         let plan = try Self.plan(history) { _ in }

@@ -55,7 +55,7 @@ struct RetentionPropertyTests {
             #expect(one.history.isEmpty == kept.isEmpty, "seed \(one.seed): one set always stays")
             for set in one.history where set.isPinned { #expect(kept.contains(set.id), "seed \(one.seed)") }
             if !one.limits.removesDisproven {
-                for set in one.history where set.isDisproven && set.damage == nil {
+                for set in one.history where (set.isDisproven && set.damage == nil) || set.damage == .incomplete {
                     #expect(kept.contains(set.id), "seed \(one.seed)")
                 }
             }
