@@ -101,12 +101,13 @@ extension Catalog {
     private func complete(_ entry: Entry) throws -> Manifest {
         switch entry {
         case .complete(let manifest): return manifest
-        case .damaged(let name, let id, let failure):
+        case .damaged(_, _, let failure):
+            let others = "Name an older backup yourself: `redoubt list --from \(store.location)` shows them."
             throw Failure(
                 failure.code,
-                "read backup \(name)/\(id) in \(store.location)",
-                cause: failure,
-                hint: "Name an older backup yourself: `redoubt list --from \(store.location)` shows them."
+                failure.message,
+                cause: failure.cause,
+                hint: [failure.hint, others].compactMap { $0 }.joined(separator: " ")
             )
         }
     }

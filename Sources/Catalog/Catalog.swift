@@ -102,15 +102,27 @@ package struct Catalog: Sendable {
                 hint: "`redoubt list --from \(store.location)` shows the backups that are there."
             )
         }
-        let manifest = try Manifest(decoding: bytes)
+        let manifest: Manifest
+        do {
+            manifest = try Manifest(decoding: bytes)
+        } catch let failure as Failure {
+            let attempt = "read \(key) in \(store.location)"
+            throw Failure(failure.code, attempt, cause: failure, hint: failure.hint ?? Self.unreadableHint)
+        }
         guard manifest.name == name, manifest.id == id else {
             throw Failure(
                 .corruptManifest,
-                "read \(key) in \(store.location): it says that it is \(manifest.name)/\(manifest.id)"
+                "read \(key) in \(store.location): it says that it is \(manifest.name)/\(manifest.id)",
+                hint: Self.unreadableHint
             )
         }
         return (manifest, bytes)
     }
+
+    /// What there is to say of a set whose manifest cannot be read.
+    package static let unreadableHint =
+        "Nothing is restored from a set whose manifest cannot be read. No other set depends on it: `redoubt verify` says "
+        + "whether one is whole."
 
     /// The key of a set's manifest.
     package static func manifestKey(name: String, id: BackupID) throws -> ObjectKey {

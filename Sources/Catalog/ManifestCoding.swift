@@ -23,36 +23,50 @@ extension Manifest {
                 "read a manifest of \(bytes.count) bytes: it is not JSON with a format number"
             )
         }
-        guard format == Self.formatNumber else {
+        guard format <= Self.formatNumber else {
             throw Failure(
                 .unsupported,
-                "read a manifest of format \(format): this program reads format \(Self.formatNumber)",
+                "read a manifest of format \(format): a later redoubt wrote it, and this one reads format "
+                    + "\(Self.formatNumber)",
                 hint: "Use a newer redoubt."
             )
         }
+        guard format == Self.formatNumber else {
+            throw Failure(.corruptManifest, "read a manifest of \(bytes.count) bytes: there is no format \(format)")
+        }
         do {
             self = try JSONDecoder().decode(Manifest.self, from: Data(bytes))
+        } catch let error as DecodingError {
+            throw Failure(.corruptManifest, "read a manifest of \(bytes.count) bytes: \(Self.reason(error))")
         } catch {
             throw Failure(
                 .corruptManifest,
                 "read a manifest of \(bytes.count) bytes",
-                cause: Failure(wrapping: error, attempting: "decode it: \(Self.place(of: error))")
+                cause: Failure(wrapping: error, attempting: "decode it")
             )
         }
         try validate()
     }
 
-    /// Where in the document decoding stopped; the library's own text is a page long.
-    private static func place(of error: any Error) -> String {
-        guard let error = error as? DecodingError else { return "a rule is broken" }
-        let context =
-            switch error {
-            case .dataCorrupted(let context), .keyNotFound(_, let context), .typeMismatch(_, let context),
-                .valueNotFound(_, let context):
-                context
-            @unknown default: nil as DecodingError.Context?
-            }
-        return "at /" + (context?.codingPath.map(\.stringValue).joined(separator: "/") ?? "")
+    /// What decoding stopped at, and where; the library's own text is a page long.
+    private static func reason(_ error: DecodingError) -> String {
+        switch error {
+        case .keyNotFound(let key, let context): "the field \(place(context.codingPath + [key])) is missing"
+        case .valueNotFound(_, let context): "the field \(place(context.codingPath)) is empty"
+        case .typeMismatch(_, let context), .dataCorrupted(let context):
+            context.codingPath.isEmpty
+                ? "it is not the document that it should be"
+                : "the field \(place(context.codingPath)) cannot be read"
+        @unknown default: "it is not the document that it should be"
+        }
+    }
+
+    /// As docs/backup-format.md writes it: `members[0].rdb.bytes`.
+    private static func place(_ path: [any CodingKey]) -> String {
+        path.reduce("") { place, key in
+            if let index = key.intValue { return place + "[\(index)]" }
+            return place + (place.isEmpty ? "" : ".") + key.stringValue
+        }
     }
 
     private func validate() throws {

@@ -10,8 +10,8 @@ struct ListCommand: RunnableCommand {
         abstract: "Show the backups of a store, newest last.",
         discussion: """
             Only complete backups are shown; keys and raw bytes count replicas of one shard once. One whose manifest \
-            cannot be read is reported, with exit code 4. With --incomplete: what belongs to no backup, because the \
-            run that wrote it has not ended, or died.
+            cannot be read is reported, with exit code 4, or 7 where only later programs wrote such. With \
+            --incomplete: what belongs to no backup, because the run that wrote it has not ended, or died.
             """
     )
 
@@ -33,12 +33,8 @@ struct ListCommand: RunnableCommand {
         }
         let listing = Listing(entries, pins: pins)
         try session.result(listing.text, listing)
-        guard let damaged = listing.damaged.first else { return .done }
-        throw Failure(
-            .corruptManifest,
-            "read \(listing.damaged.count) of \(entries.count) manifests: \(damaged.message)",
-            hint: "The other backups are whole. Nothing is restored from a set whose manifest cannot be read."
-        )
+        if let failure = listing.failure { throw failure }
+        return .done
     }
 
     /// A store that does not let us look for pins still shows its sets.

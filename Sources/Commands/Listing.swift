@@ -8,6 +8,12 @@ import Operations
 package struct Listing: Encodable {
     package private(set) var backups: [Backup] = []
     package private(set) var damaged: [Damaged] = []
+    /// The first of those that cannot be read; one that is damaged before one of a later program.
+    private var unread: Failure?
+
+    private enum CodingKeys: CodingKey {
+        case backups, damaged
+    }
 
     package struct Backup: Encodable {
         let name: String
@@ -45,6 +51,7 @@ package struct Listing: Encodable {
                 let isPinned = pins.map { $0[manifest.name]?.contains(manifest.id) == true }
                 backups.append(Backup(manifest, isPinned: isPinned))
             case .damaged(let name, let id, let failure):
+                if unread == nil || (unread?.code == .unsupported && failure.code != .unsupported) { unread = failure }
                 damaged.append(
                     Damaged(name: name, id: id.text, code: failure.code.rawValue, message: failure.description)
                 )
@@ -52,10 +59,23 @@ package struct Listing: Encodable {
         }
     }
 
+    /// What there is to say when not all could be read.
+    package var failure: Failure? {
+        guard let unread else { return nil }
+        return Failure(
+            unread.code,
+            "read \(damaged.count) of \(backups.count + damaged.count) manifests",
+            cause: unread,
+            hint: unread.hint
+        )
+    }
+
     package var text: String {
+        let unreadable = damaged.map { "damaged   \($0.name)/\($0.id): \($0.message)" }
         guard !backups.isEmpty else {
-            return damaged.isEmpty
-                ? "no backups" : "no backup that can be read, \(damaged.count) with a damaged manifest"
+            if damaged.isEmpty { return "no backups" }
+            let verdict = "no backup that can be read, \(damaged.count) whose manifest cannot be"
+            return ([verdict] + unreadable).joined(separator: "\n")
         }
         var table = TextTable([
             ("NAME", .left), ("ID", .left), ("STATUS", .left), ("MEMBERS", .right), ("KEYS", .right), ("RAW", .right),
@@ -68,7 +88,7 @@ package struct Listing: Encodable {
                 Quantity.count(backup.keys), Quantity.bytes(backup.rawBytes), Quantity.bytes(backup.storedBytes),
             ])
         }
-        return table.text
+        return ([table.text] + (unreadable.isEmpty ? [] : [""] + unreadable)).joined(separator: "\n")
     }
 }
 

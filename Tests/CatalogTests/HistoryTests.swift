@@ -59,6 +59,26 @@ struct HistoryTests {
         }
     }
 
+    /// However it is asked for, what is said names the set and what to do.
+    @Test func aManifestThatCannotBeReadIsNamed() async throws {
+        try await withRig { rig in
+            for (id, document, code, hint) in [
+                ("20261123T000000Z-0003", "{\"format\": 1}", Failure.Code.corruptManifest, "Nothing is restored"),
+                ("20261124T000000Z-0004", "{\"format\": 2}", .unsupported, "Use a newer redoubt"),
+            ] {
+                try await rig.put("prod.redis/\(id)/manifest.json", document)
+                for text in [id, "prod.redis/\(id)", "latest"] {
+                    let reference = try BackupReference(text)
+                    let failure = await #expect(throws: Failure.self) {
+                        try await rig.catalog.require(reference, name: nil)
+                    }
+                    #expect(failure?.code == code && failure?.message.contains(id) == true)
+                    #expect(failure?.hint?.contains(hint) == true)
+                }
+            }
+        }
+    }
+
     @Test func everythingThatDecidesIsFound() async throws {
         try await withRig { rig in
             let first = try await rig.put("20261121T000000Z-0001") { $0.tags = ["release"] }

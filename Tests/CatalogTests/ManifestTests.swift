@@ -92,7 +92,24 @@ struct ManifestTests {
 
     @Test func aLaterFormatIsRefusedByName() throws {
         let failure = #expect(throws: Failure.self) { try Manifest(decoding: Array("{\"format\": 2}".utf8)) }
-        #expect(failure?.code == .unsupported)
+        #expect(failure?.code == .unsupported && failure?.message.contains("a later redoubt") == true)
+        let none = #expect(throws: Failure.self) { try Manifest(decoding: Array("{\"format\": 0}".utf8)) }
+        #expect(none?.code == .corruptManifest)
+    }
+
+    /// In words, and as docs/backup-format.md calls the field.
+    @Test(arguments: [
+        ("\"name\" : \"prod.redis\",", "", "the field name is missing"),
+        ("\"bytes\" : 300,", "", "the field members[0].rdb.bytes is missing"),
+        ("\"bytes\" : 300,", "\"bytes\" : \"many\",", "the field members[0].rdb.bytes cannot be read"),
+        ("\"bytes\" : 300,", "\"bytes\" : null,", "the field members[0].rdb.bytes is empty"),
+    ])
+    func whatIsWrongInAManifestIsNamed(old: String, new: String, reason: String) throws {
+        let text = String(decoding: try Self.sample().encoded(), as: UTF8.self)
+        try #require(text.contains(old))
+        let broken = text.replacing(old, with: new, maxReplacements: 1)
+        let failure = #expect(throws: Failure.self) { try Manifest(decoding: Array(broken.utf8)) }
+        #expect(failure?.description.hasSuffix(": \(reason)") == true, "\(failure.map(String.init(describing:)) ?? "")")
     }
 
     @Test(arguments: [

@@ -2,6 +2,7 @@
 
 import Catalog
 import Commands
+import Failures
 import Foundation
 import Testing
 
@@ -54,6 +55,21 @@ struct ListingTests {
         ])
         // The one that is furthest speaks for its shard; what is stored is stored of all.
         #expect(backup.keys == 1008 && backup.rawBytes == 5105 && backup.storedBytes == 30)
+    }
+
+    /// What a later program wrote is not damaged, and does not make the rest so.
+    @Test func whatCannotBeReadIsNamed() throws {
+        let id = try #require(BackupID("20261122T000000Z-0001"))
+        func entry(_ name: String, _ code: Failure.Code) -> Catalog.Entry {
+            .damaged(name: name, id: id, Failure(code, "read \(name)/\(id)/manifest.json", hint: "Do \(code)."))
+        }
+        let later = Listing([entry("a", .unsupported)], pins: nil)
+        #expect(later.failure?.code == .unsupported && later.failure?.hint == "Do unsupported.")
+        #expect(later.text.contains("a/\(id): read"))
+        let both = Listing([entry("a", .unsupported), entry("b", .corruptManifest)], pins: nil)
+        #expect(both.failure?.code == .corruptManifest)
+        #expect(both.failure?.description.hasPrefix("read 2 of 2 manifests: read b/\(id)/manifest.json") == true)
+        #expect(Listing([], pins: nil).failure == nil)
     }
 
     @Test func shardsOfAClusterAreAdded() throws {
