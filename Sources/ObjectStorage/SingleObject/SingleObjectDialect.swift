@@ -43,14 +43,17 @@ struct SingleObjectRefusal: StoreRefusal {
     var areCredentialsStale: Bool { false }
 
     func failure(of operation: StoreOperation) -> Failure {
-        let (failureCode, hint) = meaning
+        let (failureCode, hint) = meaning(of: operation)
         var text = "\(status)"
         if let code { text += " \(code)" }
         if let message { text += " (\(message))" }
         return Failure(failureCode, "\(operation.attempt): the store answered \(text)", hint: hint)
     }
 
-    private var meaning: (Failure.Code, String?) {
+    /// What is there already is kept, and no other try of the same URL ends otherwise: a guard, with its own flag.
+    static let keptHint = "Give a new URL, or put #overwrite=true behind this one, which replaces what is there."
+
+    private func meaning(of operation: StoreOperation) -> (Failure.Code, String?) {
         switch (status, code) {
         case (_, "EntityTooLarge"):
             (.unsupported, "S3 takes 5 GiB in one request. Use s3:// with credentials for a larger backup.")
@@ -62,6 +65,7 @@ struct SingleObjectRefusal: StoreRefusal {
             )
         case (404, _), (410, _): (.noSuchObject, "Nothing was written under this URL yet, or it was removed.")
         case (411, _): (.unsupported, nil)
+        case (412, _) where operation.method == "PUT": (.guardRefused, Self.keptHint)
         case (412, _): (.alreadyExists, nil)
         case (413, _), (507, _): (.noSpace, "Enlarge the limit of the store.")
         case (501, _): (.unsupported, "If the store does not know If-None-Match, add #overwrite=true to the URL.")

@@ -37,7 +37,7 @@ extension SingleObjectStore {
     // MARK: Writing
 
     /// Sends the set: what lies in the folder of its last object, and that object at the end.
-    /// - Throws: `.alreadyExists` when there is an object already, perhaps since an earlier try of this very run.
+    /// - Throws: `.guardRefused` when there is an object already, perhaps since an earlier try of this very run.
     func send(finishing key: ObjectKey, _ bytes: [UInt8]) async throws {
         let members = try await files.list(under: try KeyFolder(Array(key.components.dropLast())))
         var parts = members.map { Part($0.key, bytes: $0.bytes, modifiedAtSeconds: $0.modifiedAtSeconds) }
@@ -127,10 +127,11 @@ extension SingleObjectStore {
 
     private func unsure(_ failure: Failure) -> Failure {
         Failure(
-            .alreadyExists,
+            .guardRefused,
             "\(failure.message), after a try whose answer did not arrive: it may be the one that was sent",
             cause: failure.cause,
-            hint: "Look with a URL for GET (redoubt verify --from), or run again with a URL for another object."
+            hint: "The object may be this run's own: look with a URL for GET (redoubt verify --from). If it is not: "
+                + SingleObjectRefusal.keptHint
         )
     }
 
