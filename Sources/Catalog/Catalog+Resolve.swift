@@ -43,19 +43,26 @@ extension Catalog {
     ///   - reference: `latest` is the newest set of the subject, never an older one in place of one that is damaged.
     ///   - name: the subject; may be `nil` where the store holds only one.
     /// - Returns: `nil` only for `latest`, when a complete listing shows that there is no set at all.
-    /// - Throws: `.noSuchBackup` for an id; `.corruptManifest`; `.usage` when the name must be given.
+    /// - Throws: `.noSuchBackup` for an id; `.corruptManifest`; `.usage` when the name must be given; `.configuration`
+    ///   when there is none because the location is the folder of a subject.
     package func resolve(_ reference: BackupReference, name: String?) async throws -> Manifest? {
         switch reference {
         case .named(let named, let id):
             return try await manifest(name: named, id: id)
         case .id(let id):
             if let name { return try await manifest(name: name, id: id) }
-            return try await onlySubject(among: entries(of: nil).filter { $0.id == id }, seeking: reference)
+            let keys = try await keys(of: nil)
+            let entries = try await entries(among: keys.filter { $0.components.dropFirst().first == id.text })
+            if entries.isEmpty { try requireStore(among: keys) }
+            return try onlySubject(among: entries, seeking: reference)
         case .latest:
             let all = try await entries(of: name)
             let names = Set(all.map(\.name))
             guard names.count <= 1 else { throw ambiguous(names) }
-            guard let newest = all.last else { return nil }
+            guard let newest = all.last else {
+                try await requireStore()
+                return nil
+            }
             return try complete(newest)
         }
     }
@@ -77,10 +84,11 @@ extension Catalog {
     /// - Throws: `.usage` when there are several, `.noSuchBackup` when there is none.
     package func onlySubject(named name: String?) async throws -> String {
         if let name { return name }
-        let keys = try await store.list(under: .root).map(\.key).filter(Self.isManifest)
-        let names = Set(keys.map { $0.components[0] })
+        let keys = try await keys(of: nil)
+        let names = Set(keys.filter(Self.isManifest).map { $0.components[0] })
         guard names.count <= 1 else { throw ambiguous(names) }
         guard let only = names.first else {
+            try requireStore(among: keys)
             throw Failure(.noSuchBackup, "find the backups of \(store.location): the store holds none")
         }
         return only

@@ -16,10 +16,14 @@ package struct SubjectListing: Sendable {
 }
 
 extension Catalog {
-    /// One listing; a store that does not exist yet shows nothing.
+    /// One listing; a store that does not exist yet shows nothing. Before the first set of a subject it is asked
+    /// whether the location is a store: a set below the folder of another subject is found by nobody.
+    /// - Throws: `.configuration` when it is the folder of a subject; what the store answers.
     package func listing(of name: String) async throws -> SubjectListing {
         do {
-            return SubjectListing(name: name, keys: try await keys(of: name))
+            let listing = SubjectListing(name: name, keys: try await keys(of: name))
+            if listing.keys.isEmpty { try await requireStore() }
+            return listing
         } catch let failure as Failure where failure.code == .noSuchStore {
             return SubjectListing(name: name, keys: [])
         }

@@ -25,16 +25,28 @@ struct ListCommand: RunnableCommand {
     func execute() async throws -> ExitCode {
         let session = outputs.session()
         if incomplete { return try await listIncomplete(session) }
-        let (entries, pins) = try await source.store.withStore(at: source.from, session) { store in
+        let (entries, pins, instead) = try await source.store.withStore(at: source.from, session) { store in
             let catalog = Catalog(store: store)
             let keys = try await catalog.keys(of: source.name)
             let pins = source.name == nil ? Catalog.pins(among: keys) : await pinned(in: catalog, session)
-            return (try await catalog.entries(among: keys), pins)
+            let entries = try await catalog.entries(among: keys)
+            guard entries.isEmpty else { return (entries, pins, Catalog.Instead?.none) }
+            let others = try await source.name == nil ? catalog.instead(among: keys) : others(in: catalog)
+            return (entries, pins, others)
         }
-        let listing = Listing(entries, pins: pins)
+        let listing = Listing(entries, pins: pins, others: instead?.subjects ?? [])
         try session.result(listing.text, listing)
         if let failure = listing.failure { throw failure }
         return .done
+    }
+
+    /// A store that does not let us look beyond the subject still says that it has none of it.
+    private func others(in catalog: Catalog) async throws -> Catalog.Instead? {
+        do {
+            return try await catalog.instead()
+        } catch let failure as Failure where failure.code == .permissionDenied {
+            return nil
+        }
     }
 
     /// A store that does not let us look for pins still shows its sets.

@@ -8,6 +8,8 @@ import Operations
 package struct Listing: Encodable {
     package private(set) var backups: [Backup] = []
     package private(set) var damaged: [Damaged] = []
+    /// Where there is none of a subject, those that have some.
+    private let others: [String]
     /// The first of those that cannot be read; one that is damaged before one of a later program.
     private var unread: Failure?
 
@@ -43,8 +45,11 @@ package struct Listing: Encodable {
         let message: String
     }
 
-    /// - Parameter pins: the sets that are pinned, by subject.
-    package init(_ entries: [Catalog.Entry], pins: [String: Set<BackupID>]?) {
+    /// - Parameters:
+    ///   - pins: the sets that are pinned, by subject.
+    ///   - others: where there is none, the subjects that have some.
+    package init(_ entries: [Catalog.Entry], pins: [String: Set<BackupID>]?, others: [String] = []) {
+        self.others = others
         for entry in entries.sorted(by: { ($0.id, $0.name) < ($1.id, $1.name) }) {
             switch entry {
             case .complete(let manifest):
@@ -73,7 +78,11 @@ package struct Listing: Encodable {
     package var text: String {
         let unreadable = damaged.map { "damaged   \($0.name)/\($0.id): \($0.message)" }
         guard !backups.isEmpty else {
-            if damaged.isEmpty { return "no backups" }
+            if damaged.isEmpty {
+                return others.isEmpty
+                    ? "no backups"
+                    : "no backups of that name: the store holds backups of \(others.joined(separator: ", "))"
+            }
             let verdict = "no backup that can be read, \(damaged.count) whose manifest cannot be"
             return ([verdict] + unreadable).joined(separator: "\n")
         }

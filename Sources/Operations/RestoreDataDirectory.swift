@@ -39,7 +39,7 @@ package struct RestoreDataDirectory: Sendable {
 
             // Which set, and which of its members? No set at all is an answer; no answer is an error.
             guard let manifest = try await resolve(known) else {
-                return .nothingToRestore(others: try await catalog.otherSubjects(than: request.name))
+                return .nothingToRestore(others: try await otherSubjects())
             }
             let member = try chosenMember(of: manifest)
             if manifest.isPartial { logger.warning("\(manifest.name)/\(manifest.id) is partial: some members failed") }
@@ -137,6 +137,16 @@ package struct RestoreDataDirectory: Sendable {
         )
     }
 
+    /// The names of those that have a backup, for whoever mistyped one.
+    private func otherSubjects() async throws -> [String] {
+        guard request.name != nil else { return [] }
+        let instead = try await catalog.instead()
+        if instead.isBare {
+            logger.warning("\(catalog.bareness): was another URL meant? (--require-backup fails then)")
+        }
+        return instead.subjects
+    }
+
     private func resolve(_ known: Manifest?) async throws -> Manifest? {
         if let known { return known }
         return try await catalog.resolve(request.reference, name: request.name)
@@ -188,11 +198,8 @@ package struct RestoreDataDirectory: Sendable {
 }
 
 extension Catalog {
-    /// Where a subject has no backup, the names of those that have one: for whoever mistyped it.
-    func otherSubjects(than name: String?) async throws -> [String] {
-        guard name != nil else { return [] }
-        return Set(try await entries(of: nil).map(\.name)).sorted()
-    }
+    /// That a store is empty: it is a new one, or its URL was mistyped, and nothing tells which.
+    var bareness: String { "\(store.location) holds nothing of redoubt at all" }
 }
 
 /// How a restore into a data directory ended.

@@ -96,7 +96,7 @@ extension RestoreGuard {
             let answer = try await withTimeLimit(limit, to: "ask \(catalog.store.location) for backups") {
                 try await ask(catalog)
             }
-            guard let manifest = answer.manifest else { return startEmpty(answer.others) }
+            guard let manifest = answer.manifest else { return startEmpty(answer, catalog) }
             let member = try MemberChoice(manifest).member(named: request.member)
             let history = member.replication.map { DatasetHistory(id: $0.id, offset: $0.offset) }
 
@@ -124,28 +124,35 @@ extension RestoreGuard {
 
     private struct Answer: Sendable {
         let manifest: Manifest?
-        /// Subjects that have backups, where this one has none.
-        let others: [String]
+        /// What there is where the subject has no backup; `nil` where none was named.
+        var instead: Catalog.Instead?
     }
 
     private func ask(_ catalog: Catalog) async throws -> Answer {
         if let manifest = try await catalog.resolve(request.reference, name: request.name) {
-            return Answer(manifest: manifest, others: [])
+            return Answer(manifest: manifest)
         }
-        return Answer(manifest: nil, others: try await catalog.otherSubjects(than: request.name))
+        return Answer(manifest: nil, instead: request.name == nil ? nil : try await catalog.instead())
     }
 
-    /// A complete listing shows no backup. Where there are others, the name may be mistyped, which looks the same.
-    private func startEmpty(_ others: [String]) -> GuardOutcome {
+    /// A complete listing shows no backup. Where there are others, the name may be mistyped, which looks the same; and
+    /// where there is nothing at all, the URL.
+    private func startEmpty(_ answer: Answer, _ catalog: Catalog) -> GuardOutcome {
         var remarks: [String] = []
+        let others = answer.instead?.subjects ?? []
         if !others.isEmpty {
-            let text =
+            remarks.append(
                 "no backup is called \(request.name ?? ""), and there are backups of "
-                + "\(others.joined(separator: ", ")): if one of these was meant, the server now starts EMPTY beside "
-                + "its backups (--require-backup refuses)"
-            remarks.append(text)
-            logger.warning("\(text)")
+                    + "\(others.joined(separator: ", ")): if one of these was meant, the server now starts EMPTY beside "
+                    + "its backups (--require-backup refuses)"
+            )
+        } else if answer.instead?.isBare == true {
+            remarks.append(
+                "\(catalog.bareness): if \(request.name ?? "") was ever backed up, this is not where, and the server "
+                    + "now starts EMPTY beside its backups (--require-backup refuses)"
+            )
         }
+        for remark in remarks { logger.warning("\(remark)") }
         return GuardOutcome(.restore(.nothingToRestore(others: others)), remarks: remarks)
     }
 

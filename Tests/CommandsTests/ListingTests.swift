@@ -72,6 +72,11 @@ struct ListingTests {
         #expect(Listing([], pins: nil).failure == nil)
     }
 
+    @Test func whereThereIsNoneTheOthersAreNamed() {
+        #expect(Listing([], pins: nil).text == "no backups")
+        #expect(Listing([], pins: nil, others: ["demo", "prod"]).text.hasSuffix("backups of demo, prod"))
+    }
+
     @Test func shardsOfAClusterAreAdded() throws {
         let backup = try Self.listed([
             Self.member("a", keys: 10, bytes: 100, history: "one", slots: "0-8191"),

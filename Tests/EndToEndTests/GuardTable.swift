@@ -57,6 +57,7 @@ enum GuardTable {
         case noKeys = "no keys"
         case storeNotAsked = "the store could not be asked"
         case otherNames = "there are backups of"
+        case bareStore = "holds nothing of redoubt at all"
     }
 
     static func outcome(_ folder: Folder, _ store: Store, _ group: Group) -> Outcome {
@@ -64,7 +65,7 @@ enum GuardTable {
         if group == .orphan { return .held(8) }
         switch store {
         case .holds: return group == .emptyStranger ? .held(8) : .restored
-        case .nothing: return .startsEmpty()
+        case .nothing: return .startsEmpty(warning: .bareStore)
         case .others: return .startsEmpty(warning: .otherNames)
         case .damaged: return .fails(4)
         case .unreachable, .cut: return .held(5)
