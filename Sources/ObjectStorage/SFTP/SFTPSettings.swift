@@ -62,10 +62,13 @@ package struct SFTPSettings: Sendable {
             "The host and \(SSHLibrary.name) have no kind of key in common. A host whose only key is RSA needs another "
                 + "one: ssh-keygen -A on the host, then here "
                 + Self.keyscan(location, into: location.knownHostsFile ?? "~/.ssh/known_hosts")
+        case .tlsFailed where location.hostKeySHA256 != nil:
+            "If the host has a new key, and you know it from its owner: give its digest with ?host-key-sha256=."
         case .tlsFailed:
             "If the host has a new key, and you know it from its owner: remove the old line with "
-                + "ssh-keygen -R '\(KnownHosts(host: location.host, port: location.port).name)', then type "
-                + Self.keyscan(location, into: "~/.ssh/known_hosts")
+                + "ssh-keygen -R '\(KnownHosts(host: location.host, port: location.port).name)'"
+                + (location.knownHostsFile.map { " -f \($0)" } ?? "") + ", then type "
+                + Self.keyscan(location, into: location.knownHostsFile ?? "~/.ssh/known_hosts")
         case .permissionDenied: "Give the user of the store the rights to the folder on the server."
         case .unreachable, .timeout: failure.withWayHint().hint
         case .noSpace: "Free some space on the server. `redoubt prune` removes old backups."
