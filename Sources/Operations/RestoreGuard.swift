@@ -93,8 +93,10 @@ extension RestoreGuard {
     private func restore(_ sight: Sight, _ peers: GuardPeers, secondsLeft: Double) async throws -> GuardOutcome {
         let limit = Duration.seconds(max(secondsLeft, Self.askSecondsMin))
         return try await store { [self] catalog in
-            let answer = try await withTimeLimit(limit, to: "ask \(catalog.store.location) for backups") {
-                try await ask(catalog)
+            let answer = try await StoreTrouble.named {
+                try await withTimeLimit(limit, to: "ask \(catalog.store.location) for backups") {
+                    try await ask(catalog)
+                }
             }
             guard let manifest = answer.manifest else { return startEmpty(answer, catalog) }
             let member = try MemberChoice(manifest).member(named: request.member)
@@ -205,10 +207,12 @@ extension RestoreGuard {
             )
         }
         do {
-            return try await withTimeLimit(Self.comparisonPatience, to: "ask the store for backups") { [self] in
-                try await store { catalog in
-                    let manifest = try await catalog.resolve(request.reference, name: request.name)
-                    return leftAlone(sight, manifest.flatMap { remark(on: sight, beside: $0) })
+            return try await StoreTrouble.named { [self] in
+                try await withTimeLimit(Self.comparisonPatience, to: "ask the store for backups") {
+                    try await store { catalog in
+                        let manifest = try await catalog.resolve(request.reference, name: request.name)
+                        return leftAlone(sight, manifest.flatMap { remark(on: sight, beside: $0) })
+                    }
                 }
             }
         } catch {

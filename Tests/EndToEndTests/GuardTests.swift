@@ -62,6 +62,22 @@ struct GuardTests {
         }
     }
 
+    /// Its time runs out in the pause before another try: what the tries before came to is what an operator needs.
+    @Test func theLastWordNamesWhatTheTriesCameTo() async throws {
+        try await withGuardRig(.nobody) { rig in
+            let folder = try rig.makeFolder(.empty)
+            try await withFreePort { port in
+                var environment = rig.environment(.unreachable, endpoint: "http://127.0.0.1:\(port)")
+                environment["AWS_MAX_ATTEMPTS"] = "50"
+                let arguments = rig.arguments(.unreachable, folder, "--guard-deadline", "0s")
+                let outcome = try await Redoubt.run(arguments, environment: environment)
+                #expect(outcome.code == 5, "\(outcome.errors)")
+                let last = outcome.errors.split(separator: "\n").last { $0.contains("no answer within") } ?? ""
+                #expect(last.contains("127.0.0.1:\(port)"), "\(outcome.errors)")
+            }
+        }
+    }
+
     /// SIGTERM ends a hold at once, whatever it waits for, and leaves nothing half-made.
     @Test(arguments: [false, true])
     func aHeldPodEndsWhenItIsToldTo(isStalled: Bool) async throws {

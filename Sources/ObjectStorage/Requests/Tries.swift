@@ -45,6 +45,7 @@ struct Tries {
     /// Waits until the next try, or throws the failure when there is none.
     mutating func wait(after failure: Failure, retryAfterSeconds: Int? = nil) async throws {
         try giveUpIfDue(failure)
+        StoreTrouble.heard?(failure)
         if hasProgressed, retryAfterSeconds == nil {
             hasProgressed = false
             return
