@@ -218,6 +218,7 @@ package struct SetWriter: Sendable {
                     try await store.remove(key)
                 } catch {
                     logger.warning("could not take back \(key): \(error)")
+                    CleanUpTrouble.note()
                 }
             }
         }

@@ -66,7 +66,8 @@ package enum CommandReference {
         | 11 | locked: another run works on this subject | later |
         | 12 | cannot decrypt | no |
         | 64 | the command line is not understood | no |
-        | 130, 143 | ended by SIGINT, SIGTERM; nothing was left half-made | yes |
+        | 130, 143 | ended by SIGINT, SIGTERM; nothing was left half-made, or the message says that not all \
+        could be taken away | yes |
         """
 
     private static func block(_ title: String, _ help: String) -> String {

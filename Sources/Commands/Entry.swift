@@ -106,8 +106,7 @@ package enum Entry {
         } catch let interrupted as SignalWatch.Interrupted {
             let failure = Failure(
                 .interrupted,
-                "ended by signal \(interrupted.signal); "
-                    + (interrupted.leavesBehind ?? "nothing was left half-made")
+                "ended by signal \(interrupted.signal); \(interrupted.lastWord)"
             )
             code = report(failure, asJSON: asJSON, exitCode: interrupted.exitCode)
             ending = failure

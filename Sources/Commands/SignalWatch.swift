@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ByteStreams
 import Dispatch
 import Failures
 
@@ -21,6 +22,22 @@ package enum SignalWatch {
         package let signal: Int32
         /// What the run says of what it leaves behind, where that is more than nothing.
         package var leavesBehind: String?
+        /// Whether a clean-up failed, so that nothing can be promised.
+        package var hasLeftovers = false
+
+        package init(signal: Int32) {
+            self.signal = signal
+        }
+
+        /// What is left, in a sentence.
+        package var lastWord: String {
+            if let leavesBehind { return leavesBehind }
+            return hasLeftovers
+                ? "not all could be taken away again, as the warnings say: `redoubt list --incomplete` shows what is "
+                    + "left in a store, and the next backup removes it"
+                : "nothing was left half-made"
+        }
+
         package var exitCode: ExitCode { signal == SIGINT ? .interrupted : .terminated }
     }
 
@@ -31,6 +48,7 @@ package enum SignalWatch {
         let signals = AsyncStream<Int32>.makeStream()
         let sources = [SIGTERM, SIGINT].map { source(for: $0, to: signals.continuation) }
         defer { for source in sources { source.cancel() } }
+        let hasLeftovers = Monitor(false)
         return try await withThrowingTaskGroup(of: Result?.self) { group in
             group.addTask {
                 for await signal in signals.stream {
@@ -38,7 +56,13 @@ package enum SignalWatch {
                 }
                 return nil
             }
-            group.addTask { try await operation() }
+            group.addTask {
+                try await CleanUpTrouble.hearing {
+                    hasLeftovers.change { $0 = true }
+                } _: {
+                    try await operation()
+                }
+            }
             defer { group.cancelAll() }
             do {
                 while let finished = try await group.next() {
@@ -47,6 +71,7 @@ package enum SignalWatch {
             } catch var interrupted as Interrupted {
                 group.cancelAll()
                 interrupted.leavesBehind = await lastWords(of: &group)
+                interrupted.hasLeftovers = hasLeftovers.quietly { $0 }
                 throw interrupted
             }
             throw CancellationError()

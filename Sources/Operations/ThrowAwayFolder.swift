@@ -97,6 +97,7 @@ extension ThrowAwayFolder {
             try await aside { try FileManager.default.removeItem(atPath: path) }
         } catch {
             logger.warning("could not remove \(path), which the throw-away server had: \(error)")
+            CleanUpTrouble.note()
         }
     }
 

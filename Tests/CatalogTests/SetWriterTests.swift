@@ -127,6 +127,28 @@ struct SetWriterTests {
         }
     }
 
+    /// So that the last word of an interrupted run does not promise that nothing was left.
+    @Test func whatCannotBeTakenBackIsHeardOf() async throws {
+        try await withRig { rig in
+            let key = try ObjectKey(["demo", "none"])
+            let away = SetWriter(
+                name: "demo",
+                id: rig.manifest.id,
+                store: FileStore(root: "/dev/null/store"),
+                logger: Self.logger
+            )
+            for (writer, isHeard) in [(rig.writer, false), (away, true)] {
+                let heard = Monitor(false)
+                try await CleanUpTrouble.hearing {
+                    heard.change { $0 = true }
+                } _: {
+                    await writer.takeBack([], visible: [key])
+                }
+                #expect(heard.quietly { $0 } == isHeard)
+            }
+        }
+    }
+
     @Test func leftoversOfDeadRunsGoAndCommittedSetsStay() async throws {
         try await withRig { rig in
             let staged = try await rig.stage("12345")

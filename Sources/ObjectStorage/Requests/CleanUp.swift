@@ -26,6 +26,7 @@ func cleaningUp(_ attempt: String, _ logger: Logger, _ work: @escaping @Sendable
             // Whoever is first decides; the other is cancelled.
             if let reason = await group.next() ?? nil {
                 logger.warning("could not \(attempt): \(reason)")
+                CleanUpTrouble.note()
             }
             group.cancelAll()
         }
