@@ -46,7 +46,7 @@ struct ChainOptions: ParsableArguments, Sendable {
                 .digestMismatch,
                 "verify the chain of \(name) in \(store): broken at \(ChainReport.places(outcome.bad.count)), first at "
                     + "\(first.id): \(first.detail)",
-                hint: "Look for a copy of these sets elsewhere. docs/chain.md says what each verdict means."
+                hint: outcome.hint
             )
         }
         if let anchor, let newest = outcome.newest {

@@ -130,7 +130,7 @@ package struct VerifyChain: Sendable {
         if !trust.keys.isEmpty, signers.isEmpty, trust.signedSince.map({ set.id >= $0 }) ?? true {
             return set.signatures.isEmpty
                 ? finding(.unsigned, "no signature lies beside its manifest")
-                : finding(.forged, "its signature is not of this manifest by a key that was given")
+                : finding(.forged, forgery(set.signatures, of: "this manifest"))
         }
         if let missing = set.missing {
             return finding(.incomplete, "\(missing) is not there as its manifest says", by: signers)
@@ -162,10 +162,22 @@ package struct VerifyChain: Sendable {
                 id: id,
                 verdict: removal.signatures.isEmpty ? .unsigned : .forged,
                 detail: "it is gone, and the record of its removal is not signed by a key that was given"
+                    + (removal.signatures.isEmpty ? "" : ": " + forgery(removal.signatures, of: "this record"))
             )
         }
         let verdict: Finding.Verdict = removal.isFromElsewhere ? .prunedElsewhere : .pruned
         return Finding(id: id, verdict: verdict, detail: detail, signedBy: signers.fingerprints)
+    }
+
+    /// The names of signatures say who made them: often it is a key of one's own that was not given.
+    private func forgery(_ signatures: [StoredSignature], of what: String) -> String {
+        let given = trust.keys.map(\.fingerprint)
+        let claimed = Set(signatures.compactMap(\.claimedBy)).sorted()
+        guard !claimed.isEmpty, claimed.allSatisfy({ !given.contains($0) }) else {
+            return "its signature is not of \(what) by a key that was given"
+        }
+        return "its signature is by \(claimed.prefix(3).joined(separator: ", ")), as its name says, and what was given "
+            + "is \(given.joined(separator: ", "))"
     }
 
     /// Whether what was the newest set the last time is part of this history.

@@ -85,6 +85,32 @@ import Testing
         }
     }
 
+    /// Often it is a key of one's own that was not given.
+    @Test func whoSignedAndWhatWasGivenIsSaid() async throws {
+        try await withRig { rig in
+            let other = try ChainRig.otherKey()
+            let first = try #require(try await rig.verify(keys: [other]).bad.first)
+            #expect(first.verdict == .forged)
+            #expect(first.detail.contains(rig.key.verificationKey.fingerprint))
+            #expect(first.detail.contains(other.verificationKey.fingerprint))
+        }
+    }
+
+    /// Each verdict has its own way out.
+    @Test func theHintIsAboutWhatIsBad() async throws {
+        try await withRig { rig in
+            #expect(try await rig.verify().hint == nil)
+            let forged = try await rig.verify(keys: [try ChainRig.otherKey()]).hint
+            #expect(forged?.contains("--public-key") == true && forged?.contains("redoubt copy") == false)
+            try await rig.add(signed: false)
+            let unsigned = try await rig.verify().hint
+            #expect(unsigned?.contains("redoubt sign") == true && unsigned?.contains("--signed-since") == true)
+            try rig.removeByHand(1)
+            let removed = try await rig.verify(keyed: false).hint
+            #expect(removed?.contains("redoubt copy") == true && removed?.contains("redoubt sign") == false)
+        }
+    }
+
     @Test func setsFromBeforeThereWasAKeyNeedNone() async throws {
         try await withTemporaryFolder { folder in
             var rig = try ChainRig(in: folder)
