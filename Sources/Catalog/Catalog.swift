@@ -121,8 +121,8 @@ package struct Catalog: Sendable {
 
     /// What there is to say of a set whose manifest cannot be read.
     package static let unreadableHint =
-        "Nothing is restored from a set whose manifest cannot be read. No other set depends on it: `redoubt verify` says "
-        + "whether one is whole."
+        "Nothing is restored from a set whose manifest cannot be read. No other set depends on it: `redoubt verify` "
+        + "says whether one is whole."
 
     /// The key of a set's manifest.
     package static func manifestKey(name: String, id: BackupID) throws -> ObjectKey {

@@ -19,7 +19,7 @@ extension VerifyChain.Outcome {
         }
         if verdicts.contains(.forged) {
             ways.append(
-                "If the key that signed is yours too, give it as another --public-key; if not, somebody else wrote there."
+                "If the key that signed is yours too, give it as another --public-key; if not, somebody else wrote it."
             )
         }
         if !verdicts.isSubset(of: [.removed, .unsigned, .forged]) {

@@ -145,8 +145,8 @@ extension RestoreGuard {
         if !others.isEmpty {
             remarks.append(
                 "no backup is called \(request.name ?? ""), and there are backups of "
-                    + "\(others.joined(separator: ", ")): if one of these was meant, the server now starts EMPTY beside "
-                    + "its backups (--require-backup refuses)"
+                    + "\(others.joined(separator: ", ")): if one of these was meant, the server now starts EMPTY "
+                    + "beside its backups (--require-backup refuses)"
             )
         } else if answer.instead?.isBare == true {
             remarks.append(
