@@ -22,7 +22,7 @@ SOURCES := Package.swift Sources Tests
 # What a build needs, and what the tests run beside it (the rest of that is in Tests/requirements.txt).
 BUILD_PACKAGES := ca-certificates git g++ libc6-dev binutils pkg-config libcurl4-openssl-dev libzstd-dev zlib1g-dev
 DEMO_PACKAGES := redis-server redis-tools
-TEST_PACKAGES := $(DEMO_PACKAGES) age gzip libnss-wrapper openssh-client openssh-server openssl prometheus \
+TEST_PACKAGES := $(DEMO_PACKAGES) age gzip libnss-wrapper openssh-client openssh-server openssl procps prometheus \
 	prometheus-pushgateway python3 python3-venv strace tzdata zstd
 
 help:

@@ -11,7 +11,7 @@ import sys
 
 def records(paths):
     for path in paths:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             for line in file:
                 try:
                     yield json.loads(line)

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Ends a test run in which nothing happens any more: `silence.sh EVENTS SECONDS`. It shows first where the threads stand.
+# Ends a test run in which nothing happens any more: `silence.sh EVENTS SECONDS SHELL`. It shows first where the threads
+# stand. SHELL is the process that started the run.
 set -uo pipefail
 
 events=$1
 seconds=$2
+shell=$3
 
 # The processes that write the file.
 writers() {
@@ -27,8 +29,12 @@ threads() { # process
 }
 
 while sleep 5; do
+    kill -0 "$shell" 2>/dev/null || exit 0
     [ $(($(date +%s) - $(stat -c %Y "$events"))) -ge "$seconds" ] || continue
-    for process in $(writers); do
+    mapfile -t processes < <(writers)
+    # It may hang before it comes to the file, or wait for a build.
+    [ "${#processes[@]}" -gt 0 ] || mapfile -t processes < <(pgrep -P "$shell" | grep -vx "$$")
+    for process in "${processes[@]}"; do
         echo "HANGS: no test began or ended for $seconds s. What the process $process is doing:"
         python3 "$(dirname "${BASH_SOURCE[0]}")/events.py" underway "$events"
         threads "$process"

@@ -21,7 +21,7 @@ run() { # name of the run, options of swift test
     local name=$1 status
     shift
     : >"$folder/$name.events"
-    "$here/silence.sh" "$folder/$name.events" "$silence_seconds" &
+    "$here/silence.sh" "$folder/$name.events" "$silence_seconds" "$BASHPID" &
     # --skip-build: `swift test` alone would build everything again with -enable-testing, and so test another program
     # than we ship.
     "$swift" test -c release --skip-build --disable-xctest --event-stream-version 0 \
@@ -35,30 +35,42 @@ run() { # name of the run, options of swift test
 # failed: the tests that failed, one `module.suite/name` a line. rest: a filter for the suites that came to no end.
 ask() { python3 "$here/events.py" "$@"; }
 
+# Whether a run ended otherwise than by a test that failed, or by us.
+crashed() { # log
+    ! grep -q '^HANGS' "$1" && grep -qE 'unexpected signal|Fatal error' "$1"
+}
+
 parallel=(--experimental-maximum-parallelization-width 4)
 run first "${parallel[@]}" 2>&1 | tee "$folder/log" && exit 0
 runs=("$folder/first.events")
-rest=$(ask rest "${runs[@]}")
+! crashed "$folder/log" || { echo 'FAILED: the run crashed.'; exit 1; }
+rest=$(ask rest "${runs[@]}") || { echo 'FAILED: what the run told cannot be read.'; exit 1; }
 [ -z "$rest" ] || grep -q '^HANGS' "$folder/log" || { echo 'FAILED: the run came to no end.'; exit 1; }
+ended=0
 if [ -n "$rest" ]; then
     echo
     echo 'The run came to no end. Once more, in another process: what it did not come to.'
-    run second "${parallel[@]}" --filter "$rest" 2>&1 | tee -a "$folder/log"
+    run second "${parallel[@]}" --filter "$rest" 2>&1 | tee "$folder/second" || ended=1
     runs+=("$folder/second.events")
-    [ -z "$(ask rest "${runs[@]}")" ] || { echo 'FAILED: the second run came to no end, either.'; exit 1; }
+    left=$(ask rest "${runs[@]}") || ended=2
+    ! crashed "$folder/second" && [ "$ended" -ne 2 ] && [ -z "$left" ] || { echo 'FAILED: the second run, too.'; exit 1; }
+    cat "$folder/second" >>"$folder/log"
 fi
 
 echo
 echo 'What failed:'
 grep -E '✘|↳|HANGS' "$folder/log" | tail -n 60
-mapfile -t again < <(ask failed "${runs[@]}")
+ask failed "${runs[@]}" >"$folder/failed" || { echo 'FAILED: what the run told cannot be read.'; exit 1; }
+mapfile -t again <"$folder/failed"
 [ "${#again[@]}" -le "$excused_max" ] || exit 1
-[ "${#again[@]}" -ge 1 ] || [ -n "$rest" ] || exit 1
+# A run that failed without a failed test is not understood, and not excused.
+[ "${#again[@]}" -ge 1 ] || { [ -n "$rest" ] && [ "$ended" -eq 0 ]; } || exit 1
 
 for test in "${again[@]}"; do
     echo "Once more, alone: $test"
     run alone --no-parallel --filter "^${test//./\\.}" >"$folder/log" 2>&1 || {
         grep -E '✘|↳|error:' "$folder/log"
+        ! grep -q '^HANGS' "$folder/log" || cat "$folder/log"
         echo "FAILED twice: $test"
         exit 1
     }

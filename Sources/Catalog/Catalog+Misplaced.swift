@@ -42,14 +42,22 @@ extension Catalog {
         )
     }
 
-    /// As above, by a listing of the whole store, where that is allowed and shows anything.
+    /// As above, by a listing of the whole store. What else lies there may be a lot, or not be readable: that is no
+    /// reason to refuse anything, nor to wait for long.
     package func requireStore() async throws {
+        let keys: [ObjectKey]
         do {
-            try requireStore(among: try await keys(of: nil))
-        } catch let failure as Failure where [.noSuchStore, .permissionDenied].contains(failure.code) {
+            keys = try await withTimeLimit(Self.lookPatience, to: "look for other subjects in \(store.location)") {
+                try await self.keys(of: nil)
+            }
+        } catch {
+            try Task.checkCancellation()
             return
         }
+        try requireStore(among: keys)
     }
+
+    private static let lookPatience: Duration = .seconds(10)
 
     /// What a location lies in, and how it is called there; `nil` where that is no place for a store.
     static func parent(of location: String) -> (location: String, name: String)? {

@@ -44,6 +44,9 @@ package struct RemovalIndex: Sendable {
         }
     }
 
+    /// Whether there is any record of that set.
+    package func holds(_ id: BackupID) -> Bool { keys[id] != nil }
+
     /// Whether that is so of every set.
     package func coversAll(_ other: RemovalIndex) -> Bool {
         other.keys.keys.allSatisfy { covers(other, $0) }

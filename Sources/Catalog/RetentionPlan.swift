@@ -13,8 +13,10 @@ package struct RetentionPlan: Sendable {
     /// What a person may allow beyond the rules, and how young is too young.
     package struct Limits: Sendable, Hashable {
         package var graceSeconds: Int64
-        /// Whether sets go that were found to hold something else than they should, or less.
+        /// Whether sets go that were found to hold something else than they should.
         package var removesDisproven = false
+        /// Whether sets go of which a member is not there, or not of its size.
+        package var removesIncomplete = false
         /// Whether sets go whose manifest is damaged.
         package var removesDamaged = false
         /// Whether the history is judged although some of its manifests cannot be read, or members are missing.
@@ -71,11 +73,11 @@ package struct RetentionPlan: Sendable {
         let (words, flags) =
             switch incomplete {
             case 0: ("damaged", "--remove-damaged removes these too")
-            case sets.count: ("incomplete", "--remove-disproven removes these too")
+            case sets.count: ("incomplete", "--remove-incomplete removes these too")
             default:
                 (
                     "damaged or incomplete",
-                    "--remove-damaged removes those whose manifest is damaged, --remove-disproven those that are "
+                    "--remove-damaged removes those whose manifest is damaged, --remove-incomplete those that are "
                         + "incomplete"
                 )
             }
@@ -134,7 +136,7 @@ package struct RetentionPlan: Sendable {
             if set.isYoung(graceSeconds: limits.graceSeconds, now: now) { reasons.append("young") }
             if set.damage == .unreadable { reasons.append("unreadable") }
             if set.damage == .damaged, !limits.removesDamaged { reasons.append("damaged") }
-            if set.damage == .incomplete, !limits.removesDisproven { reasons.append(Self.incomplete(set)) }
+            if set.damage == .incomplete, !limits.removesIncomplete { reasons.append(Self.incomplete(set)) }
             if set.damage == nil, set.isDisproven, !limits.removesDisproven { reasons.append("disproven") }
             return reasons
         }
@@ -157,7 +159,7 @@ extension RetentionPlan.Limits {
         switch set.damage {
         case nil: false
         case .damaged, .unreadable: !ignoresDamaged && !removesDamaged
-        case .incomplete: !ignoresDamaged && !removesDisproven
+        case .incomplete: !ignoresDamaged && !removesIncomplete
         }
     }
 }

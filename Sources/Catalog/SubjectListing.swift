@@ -18,7 +18,8 @@ package struct SubjectListing: Sendable {
 extension Catalog {
     /// One listing; a store that does not exist yet shows nothing. Before the first set of a subject it is asked
     /// whether the location is a store: a set below the folder of another subject is found by nobody.
-    /// - Throws: `.configuration` when it is the folder of a subject; what the store answers.
+    /// - Throws: `.configuration` when it is the folder of a subject; what the store answers to the listing of the
+    ///   subject.
     package func listing(of name: String) async throws -> SubjectListing {
         do {
             let listing = SubjectListing(name: name, keys: try await keys(of: name))

@@ -44,7 +44,7 @@ struct ListCommand: RunnableCommand {
     private func others(in catalog: Catalog) async throws -> Catalog.Instead? {
         do {
             return try await catalog.instead()
-        } catch let failure as Failure where failure.code == .permissionDenied {
+        } catch let failure as Failure where failure.code != .configuration && failure.code != .interrupted {
             return nil
         }
     }

@@ -67,13 +67,8 @@ extension MonitoringOptions {
         if value("webhook-secret-file") != nil, value("webhook") == nil {
             flaws.append((["webhook-secret-file"], "--webhook-secret-file needs --webhook"))
         }
-        if let file = value("metrics-file") {
-            if file.hasSuffix("/") {
-                flaws.append((["metrics-file"], "--metrics-file is a file, not a folder"))
-            } else if !file.hasSuffix(".prom") {
-                // The textfile collector passes over any other.
-                flaws.append((["metrics-file"], "--metrics-file is a name that ends in .prom: no other is collected"))
-            }
+        if value("metrics-file")?.hasSuffix("/") == true {
+            flaws.append((["metrics-file"], "--metrics-file is a file, not a folder"))
         }
         return flaws
     }

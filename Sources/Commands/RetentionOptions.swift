@@ -70,13 +70,11 @@ struct RetentionOptions: ParsableArguments, Sendable {
     )
     var timeZone = TimeZoneRules.utc.name
 
-    @Flag(
-        help: """
-            Remove sets too that a drill, or a verification, found to hold something else than they should, and those \
-            of which a member is not there, or not of its size.
-            """
-    )
+    @Flag(help: "Remove sets too that a drill, or a verification, found to hold something else than they should.")
     var removeDisproven = false
+
+    @Flag(help: "Remove sets too of which a member is not there, or not of its size.")
+    var removeIncomplete = false
 
     @Flag(help: "Prune a subject although manifests of it cannot be read, or members are missing; these sets stay.")
     var ignoreDamaged = false
@@ -120,6 +118,7 @@ struct RetentionOptions: ParsableArguments, Sendable {
     func request(graceSeconds: Int64, _ session: Session) throws -> PruneRequest {
         var limits = RetentionPlan.Limits(graceSeconds: graceSeconds)
         limits.removesDisproven = removeDisproven
+        limits.removesIncomplete = removeIncomplete
         limits.removesDamaged = removeDamaged
         limits.ignoresDamaged = ignoreDamaged
         let zone = try TimeZoneDatabase(environment: session.environment).rules(named: timeZone)

@@ -113,6 +113,9 @@ struct RunWatch: Sendable {
         )
         let samples = metrics(report)
         if let file = options.metricsFile, !samples.isEmpty {
+            if !file.hasSuffix(".prom") {
+                logger.warning("--metrics-file: the textfile collector passes over a name that does not end in .prom")
+            }
             await attempt("--metrics-file") { try MetricsFile(path: file).write(samples) }
         }
         guard options.pushgateway != nil || pingURL != nil || options.webhook != nil else { return }

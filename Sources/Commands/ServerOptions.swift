@@ -115,8 +115,10 @@ struct ServerOptions: ParsableArguments, Sendable {
 
     private func endpoint(_ text: String, _ given: GivenPassword?) throws -> RedisEndpoint {
         let read = try RedisURL(text)
-        var url = given.map { read.takingPassword($0.text) } ?? read
-        let wordIsUser = read.passwordIsLoneWord && given != nil
+        // `redis://$(REDIS_PASSWORD)@host` says the same password twice, and --user is the user.
+        let wordIsUser = read.passwordIsLoneWord && user == nil && given.map { $0.text != read.password } == true
+        var url = read
+        if let given, wordIsUser || read.password == nil { url = read.takingPassword(given.text) }
         if url.user == nil { url.user = user }
         if !wordIsUser { Redaction.learn(url.password?.value) }
         let isOwn = read.password != nil && !wordIsUser
@@ -169,6 +171,7 @@ struct ServerOptions: ParsableArguments, Sendable {
             var text = String(decoding: bytes, as: UTF8.self)
             while text.last?.isNewline == true { text.removeLast() }
             Redaction.learn(text)
+            if text.isEmpty { return nil }
             return GivenPassword(text: Secret(text), source: file)
         }
         return ["REDISCLI_AUTH", "VALKEYCLI_AUTH", "REDIS_PASSWORD"].lazy.compactMap { name in

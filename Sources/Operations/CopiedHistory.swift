@@ -33,6 +33,8 @@ final class CopiedHistory: Sendable {
         /// Whether all that is there is here, too.
         let isComplete: Bool
     }
+    /// Those of the target as they were when the run began: nobody prunes there meanwhile.
+    private let removalsHere = Mutex<RemovalIndex?>(nil)
     private let logger: Logger
 
     /// - Throws: what the stores answer to the listings.
@@ -56,6 +58,26 @@ final class CopiedHistory: Sendable {
         if isNew { removals.withLock { $0 = nil } }
         try await forgiving("records of removals before \(set.title)") { try await bringRemovals(before: set) }
         try await forgiving("signatures of \(set.title)") { try await bringSignatures(of: set) }
+    }
+
+    /// A set that is in the target again is not pruned there: the record of that would excuse a later loss. Called when
+    /// its manifest is there; the records are listed once.
+    func forgetRemoval(of set: StoredSet) async {
+        do {
+            let index: RemovalIndex
+            if let listed = removalsHere.withLock(\.self) {
+                index = listed
+            } else {
+                index = try await target.removalIndex(of: name)
+                removalsHere.withLock { $0 = index }
+            }
+            guard index.holds(set.manifest.id) else { return }
+        } catch {
+            logger.warning("could not look whether \(set.title) was pruned in \(target.store.location): \(error)")
+            return
+        }
+        let link = Manifest.Link(to: set.manifest.id, manifest: set.bytes)
+        await target.takeBackRemovals(of: link, name: name, logger: logger)
     }
 
     private func forgiving(_ what: String, _ body: () async throws -> Void) async throws {

@@ -147,6 +147,7 @@ package struct Copy: Sendable {
             let set = try await StoredSet(entry, in: source)
             if try await target.holds(set, as: encryption) {
                 try await history?.bring(beside: set, isNew: false)
+                await history?.forgetRemoval(of: set)
                 logger.info("\(set.title) is there already")
                 return CopiedSet(entry, .present)
             }

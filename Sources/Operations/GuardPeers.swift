@@ -3,6 +3,7 @@
 import DataDirectory
 import Failures
 import Logging
+import ObjectStorage
 import RedisClient
 import RedisProtocol
 

@@ -65,11 +65,10 @@ package struct Prune: Sendable {
                 do {
                     try await remove(plan, secondLook: now, under: held, outcome)
                 } catch {
-                    await catalog.removeManifests(ofSwept: outcome.withLock(\.swept), name: plan.name, logger: logger)
+                    await lookAfter(outcome.withLock(\.swept), of: plan.name)
                     throw error
                 }
-                // The manifest of a run that was held up for long may have arrived meanwhile.
-                await catalog.removeManifests(ofSwept: outcome.withLock(\.swept), name: plan.name, logger: logger)
+                await lookAfter(outcome.withLock(\.swept), of: plan.name)
                 await forgetProofs(of: plan.name, outcome.withLock(\.findings))
             }
         } catch {
@@ -99,8 +98,16 @@ package struct Prune: Sendable {
                 continue
             }
             try await held.confirm()
-            let result = try await remove(due, under: held)
+            let result = try await remove(due, under: held, outcome)
             outcome.withLock { $0.add(PruneFinding(set, result)) }
+        }
+    }
+
+    /// The manifest of a run that was held up for long may have arrived meanwhile, or a copy brought a set back; also
+    /// where this run lost its lease, and is being cancelled for it.
+    private func lookAfter(_ swept: Sweep, of name: String) async {
+        await withCancellationShield { [catalog, logger] in
+            await catalog.removeManifests(ofSwept: swept, name: name, logger: logger)
         }
     }
 
@@ -109,7 +116,11 @@ package struct Prune: Sendable {
 
     /// Removes one set: its record first, then the manifest, which ends it, then the members that nobody needs now.
     /// - Throws: only when the run is cancelled.
-    private func remove(_ due: RetentionPlan.Verdict, under held: HeldLease) async throws -> PruneFinding.Outcome {
+    private func remove(
+        _ due: RetentionPlan.Verdict,
+        under held: HeldLease,
+        _ outcome: borrowing Mutex<PruneOutcome>
+    ) async throws -> PruneFinding.Outcome {
         let (name, id) = (due.set.name, due.set.id)
         do {
             // A pin may have come since the second look.
@@ -125,6 +136,7 @@ package struct Prune: Sendable {
                 request.removal(of: due, manifest: manifest),
                 signedWith: request.signingKey
             )
+            outcome.withLock { $0.mayBeSwept(id) }
             do {
                 try await catalog.removeManifest(name: name, id: id)
             } catch {

@@ -133,10 +133,10 @@ package struct PruneOutcome: Sendable {
     /// Nothing was done.
     package init() {}
 
-    mutating func add(_ finding: PruneFinding) {
-        findings.append(finding)
-        if finding.isRemoved { swept.ids.insert(finding.verdict.set.id) }
-    }
+    mutating func add(_ finding: PruneFinding) { findings.append(finding) }
+
+    /// Members of the set may go from now on, whatever becomes of the run.
+    mutating func mayBeSwept(_ id: BackupID) { swept.ids.insert(id) }
 
     mutating func add(swept remnant: Remnant) {
         sweptMembers += 1

@@ -18,8 +18,11 @@ extension SetCopy {
         let digits = String(UInt64.random(in: .min ... .max), radix: 16)
         let attempt = "-" + String(repeating: "0", count: Self.attemptDigits - digits.count) + digits
         let rest = attempt + file[end...] + suffix
-        let member = Self.withoutAttempt(file[..<end])
-        return try ObjectKey(parts + [member.prefix(ObjectKey.componentLengthMax - rest.utf8.count) + rest])
+        let room = ObjectKey.componentLengthMax - rest.utf8.count
+        guard room > 0 else {
+            throw Failure(.corruptManifest, "copy \(stored.key): its key leaves no room for that of another attempt")
+        }
+        return try ObjectKey(parts + [Self.withoutAttempt(file[..<end]).prefix(room) + rest])
     }
 
     private static let attemptDigits = 16
@@ -37,8 +40,15 @@ extension SetCopy {
     func removeEarlierAttempts(among held: [String: StoredObject]) async throws {
         for key in held.values.map(\.key).sorted() where key.isMember {
             try await lease.confirm()
-            try await target.store.remove(key)
-            copy.logger.notice("removed what an earlier run left behind: \(key)")
+            do {
+                try await target.store.remove(key)
+                copy.logger.notice("removed what an earlier run left behind: \(key)")
+            } catch let failure as Failure
+                where [.permissionDenied, .retained, .unsupported].contains(failure.code)
+            {
+                // The right to remove may be somebody else's; nothing depends on it, for this attempt has its own keys.
+                copy.logger.warning("could not remove what an earlier run left behind, \(key): \(failure)")
+            }
         }
     }
 

@@ -69,17 +69,14 @@ struct SetCopy: Sendable {
                 guard try await target.holds(original, as: copy.encryption) else {
                     throw Failure(.storeUnavailable, "copy \(original.title): its manifest came and went")
                 }
+                await history?.forgetRemoval(of: original)
                 return amount
             }
         } catch {
             throw await giveUp(error, visible)
         }
         await target.removeUnnamed(by: manifest, logger: copy.logger)
-        if history != nil {
-            // It may have been pruned there before.
-            let link = Manifest.Link(to: manifest.id, manifest: original.bytes)
-            await target.takeBackRemovals(of: link, name: manifest.name, logger: copy.logger)
-        }
+        await history?.forgetRemoval(of: original)
         return amount
     }
 

@@ -188,13 +188,17 @@ struct RetentionPlanTests {
         let refused = try Self.plan(history, limits: limits) { $0.last = 1 }
         #expect(refused.refusal?.code == .guardRefused && refused.due.isEmpty)
         #expect(refused.reasons(history[0]) == [reason])
-        #expect(refused.refusal?.hint?.contains("--remove-disproven") == true)
+        #expect(refused.refusal?.hint?.contains("--remove-incomplete") == true)
         #expect(refused.refusal?.hint?.contains("--remove-damaged") == false)
         limits.ignoresDamaged = true
         let ignoring = try Self.plan(history, limits: limits) { $0.last = 1 }
         #expect(ignoring.due.map(\.id) == [history[1].id])
         limits = .init(graceSeconds: 0)
         limits.removesDisproven = true
+        let others = try Self.plan(history, limits: limits) { $0.last = 1 }
+        #expect(others.refusal?.code == .guardRefused && others.due.isEmpty)
+        limits = .init(graceSeconds: 0)
+        limits.removesIncomplete = true
         let removing = try Self.plan(history, limits: limits) { $0.last = 1 }
         #expect(removing.due.map(\.id) == [history[0].id, history[1].id] && removing.reasons(history[0]) == [reason])
         // Beside a damaged one, each flag speaks for its own.

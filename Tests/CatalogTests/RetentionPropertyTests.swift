@@ -26,6 +26,7 @@ struct RetentionPropertyTests {
             calendar = try RetentionCalendarTests.calendar(zone)
             limits.graceSeconds = [0, 3600, 86_400].randomElement(using: &random) ?? 0
             limits.removesDisproven = Bool.random(using: &random)
+            limits.removesIncomplete = Bool.random(using: &random)
             limits.removesDamaged = Bool.random(using: &random)
             limits.ignoresDamaged = Bool.random(using: &random)
         }
@@ -54,10 +55,10 @@ struct RetentionPropertyTests {
             }
             #expect(one.history.isEmpty == kept.isEmpty, "seed \(one.seed): one set always stays")
             for set in one.history where set.isPinned { #expect(kept.contains(set.id), "seed \(one.seed)") }
-            if !one.limits.removesDisproven {
-                for set in one.history where (set.isDisproven && set.damage == nil) || set.damage == .incomplete {
-                    #expect(kept.contains(set.id), "seed \(one.seed)")
-                }
+            for set in one.history {
+                let isEvidence = set.isDisproven && set.damage == nil && !one.limits.removesDisproven
+                let isIncomplete = set.damage == .incomplete && !one.limits.removesIncomplete
+                if isEvidence || isIncomplete { #expect(kept.contains(set.id), "seed \(one.seed)") }
             }
             for set in one.history where set.damage == .unreadable { #expect(kept.contains(set.id)) }
             #expect(plan.verdicts.allSatisfy { !$0.reasons.isEmpty })

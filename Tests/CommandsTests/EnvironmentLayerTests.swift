@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ArgumentParser
 import Commands
 import Failures
 import Testing
@@ -68,8 +67,6 @@ struct EnvironmentLayerTests {
                 ["REDOUBT_WEBHOOK", "REDOUBT_WEBHOOK_SECRET_FILE"]
             ),
             (["METRICS_FILE": "/folder/"], [], ["REDOUBT_METRICS_FILE"]),
-            (["METRICS_FILE": "/folder/x.txt"], [], ["REDOUBT_METRICS_FILE"]),
-            (["METRICS_FILE": "/folder/x.prom"], [], []), (["METRICS_FILE": "/x.txt"], ["metrics-file"], []),
             (["PING_URL": ""], [], []),
             (["PING_URL": "no url"], ["ping-url"], []),
         ] as [([String: String], Set<String>, Set<String>)]
@@ -79,14 +76,6 @@ struct EnvironmentLayerTests {
         let (followable, remarks) = MonitoringOptions.followable(environment, typed: typed)
         #expect(Set(environment.keys).subtracting(followable.keys) == without)
         #expect(remarks.count == without.count && !remarks.joined().contains("no url"), "\(remarks)")
-    }
-
-    /// The textfile collector reads nothing else.
-    @Test func aTypedFileOfMetricsEndsInProm() throws {
-        _ = try MonitoringOptions.parse(["--metrics-file", "/folder/x.prom"])
-        for name in ["/folder/x.txt", "prom", "/folder/"] {
-            #expect(throws: (any Error).self, "\(name)") { try MonitoringOptions.parse(["--metrics-file", name]) }
-        }
     }
 
     @Test func aSwitchThatIsNeitherTrueNorFalseIsRefused() {

@@ -81,8 +81,11 @@ struct CopyFaultTests {
     func aTerminatedCopyEndsSoonAndTheNextOneGoesOn(kind: CopyRig.Kind) async throws {
         try await withSlowRig(to: kind, bytesPerSecond: 3_000_000) { rig, id, proxy in
             try await Redoubt.withRunning(rig.arguments(), environment: rig.environment) { process in
-                try await eventually("the first member to be there") {
-                    try await rig.target.tested.keys().contains { $0.contains(id) } ? true : nil
+                // A member is seen before the run hears that it is there.
+                try await eventually("the first member to be there, and the second to be on its way") {
+                    let isThere = try await rig.target.tested.keys().contains { $0.contains(id) }
+                    let isOnItsWay = try await rig.target.tested.unfinished().contains { $0.contains(id) }
+                    return isThere && isOnItsWay ? true : nil
                 }
                 let begun = ContinuousClock.now
                 process.kill(SIGTERM)

@@ -72,8 +72,8 @@ struct GuardTests {
                 let arguments = rig.arguments(.unreachable, folder, "--guard-deadline", "0s")
                 let outcome = try await Redoubt.run(arguments, environment: environment)
                 #expect(outcome.code == 5, "\(outcome.errors)")
-                let last = outcome.errors.split(separator: "\n").last { $0.contains("no answer within") } ?? ""
-                #expect(last.contains("127.0.0.1:\(port)"), "\(outcome.errors)")
+                #expect(outcome.errors.contains("no answer within"), "\(outcome.errors)")
+                #expect(outcome.errors.contains("because: GET http://127.0.0.1:\(port)"), "\(outcome.errors)")
             }
         }
     }

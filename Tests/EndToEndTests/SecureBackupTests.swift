@@ -84,10 +84,17 @@ struct SecureBackupTests {
                 let alone = try await check("a-lone-word")
                 let said = alone.output + alone.errors
                 #expect(alone.code == 7 && said.contains("user default, password from its URL"), "\(said)")
+                // Kubernetes makes such URLs of a variable that the program sees as well.
+                let twice = try await check("a-lone-word", password: "a-lone-word")
+                let same = twice.output + twice.errors
+                #expect(twice.code == 7 && same.contains("user default, password from its URL"), "\(same)")
+                let named = try await check("a-lone-word", ["--user", "backup"], password: "a-wrong-password")
+                let other = named.output + named.errors
+                #expect(named.code == 7 && other.contains("user backup, password from its URL"), "\(other)")
                 let wrong = try await check("a-lone-word", password: "a-wrong-password")
                 let answer = wrong.output + wrong.errors
                 #expect(wrong.code == 7 && answer.contains("password from REDISCLI_AUTH"), "\(answer)")
-                for text in [said, answer] {
+                for text in [said, same, other, answer] {
                     #expect(!text.contains("a-lone-word") && !text.contains("a-wrong-password"), "\(text)")
                 }
             }

@@ -122,6 +122,10 @@ import Testing
             #expect(try await target.catalog.removalRecords(of: ChainRig.name).isEmpty)
             let left = try await target.store.list(under: KeyFolder([SetRemoval.folderName]))
             #expect(left.isEmpty, "the signature of the record is gone too")
+            // The copy that brought it back may have died before it came to the record.
+            _ = try await target.catalog.write(target.removal(of: 1), signedWith: target.key)
+            Self.expectCopied(try await copy(source, to: target.store))
+            #expect(try await target.catalog.removalRecords(of: ChainRig.name).isEmpty)
             try target.removeByHand(1)
             #expect(try await target.verdicts() == ["2 intact", "1 removed", "0 beginning"])
         }

@@ -6,7 +6,7 @@ import Failures
 ///
 /// - Parameter attempt: what is attempted, for the message: `ask the store`.
 /// - Throws: `.timeout`; what `body` throws.
-func withTimeLimit<Result: Sendable>(
+package func withTimeLimit<Result: Sendable>(
     _ limit: Duration,
     to attempt: String,
     _ body: @escaping @Sendable () async throws -> Result
@@ -15,8 +15,7 @@ func withTimeLimit<Result: Sendable>(
         group.addTask { try await body() }
         group.addTask {
             try await Task.sleep(for: limit)
-            let text = ReadableAmount.seconds(limit / .seconds(1))
-            throw Failure(.timeout, "\(attempt): no answer within \(text)")
+            throw Failure(.timeout, "\(attempt): no answer within \(SpokenTime.wait(limit))")
         }
         defer { group.cancelAll() }
         guard let result = try await group.next() else { throw CancellationError() }
