@@ -29,8 +29,7 @@ struct DrillTests {
         func wrapped(_ server: String, _ lines: String) throws -> String {
             let path = folder.appendingPathComponent("wrapper.sh").path
             let script = "#!/bin/sh\n[ \"$1\" = --version ] && exec \(server) --version\n\(lines)\n"
-            try Data(script.utf8).write(to: URL(fileURLWithPath: path))
-            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+            try writeProgram(script, to: path)
             return path
         }
     }

@@ -18,8 +18,7 @@ import Testing
         version: String = version
     ) throws -> String {
         let file = folder.appendingPathComponent("plugin")
-        try Data("#!/bin/sh\n\(script)\n".utf8).write(to: file)
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
+        try writeProgram("#!/bin/sh\n\(script)\n", to: file.path)
         let user = "exec: {apiVersion: \(version), command: ./plugin, args: [get-token, --hush=hush-argument]\(more)}"
         return try api.kubeconfig(in: folder, user: user)
     }

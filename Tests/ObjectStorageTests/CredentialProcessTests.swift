@@ -14,8 +14,7 @@ import Testing
 
     private static func write(program script: String, _ home: URL) throws {
         let file = home.appendingPathComponent("my program")
-        try Data("#!/bin/sh\n\(script)\n".utf8).write(to: file)
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
+        try writeProgram("#!/bin/sh\n\(script)\n", to: file.path)
     }
 
     private static func printed(_ id: String, more: String = "") -> String {

@@ -65,6 +65,24 @@ func spawn(
     return pid
 }
 
+/// Writes a script that is to be started. Another program writes it: of a file that this process has open, whatever
+/// another test starts at that moment holds a copy for an instant, and Linux starts no file that somebody may write to
+/// (ETXTBSY, execve(2)).
+package func writeProgram(_ text: String, to path: String) throws {
+    let null = open("/dev/null", O_RDWR | O_CLOEXEC)
+    defer { close(null) }
+    let pid = try spawn(
+        "/bin/sh",
+        ["-c", #"printf %s "$1" >"$2" && chmod 755 "$2""#, "sh", text, path],
+        environment: ["PATH": "/usr/bin:/bin"],
+        folder: nil,
+        descriptors: (null, null, null)
+    )
+    var status: Int32 = 0
+    while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+    guard status == 0 else { throw SystemError("write \(path)", EIO) }
+}
+
 /// The strings as a C array that ends with a null pointer.
 private func withCStrings<Value>(
     _ strings: [String],
