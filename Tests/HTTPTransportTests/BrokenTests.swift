@@ -123,11 +123,11 @@ import Testing
             _ = try await connection.readRequest()
             try await connection.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
             for digit in 0..<10 {
-                try await Task.sleep(for: .milliseconds(700))
+                try await Task.sleep(for: .milliseconds(1400))
                 try await connection.write("\(digit)")
             }
         } body: { port in
-            let response = try await get(port, deadlines: HTTPDeadlines(noProgressSeconds: 5))
+            let response = try await get(port, deadlines: HTTPDeadlines(noProgressSeconds: 12))
             #expect(String(decoding: response.body, as: UTF8.self) == "0123456789")
         }
     }
