@@ -35,7 +35,8 @@ while sleep 5; do
     # It may hang before it comes to the file, or wait for a build.
     [ "${#processes[@]}" -gt 0 ] || mapfile -t processes < <(pgrep -P "$shell" | grep -vx "$$")
     for process in "${processes[@]}"; do
-        echo "HANGS: no test began or ended for $seconds s. What the process $process is doing:"
+        # What the run said last may end in the middle of a line.
+        printf '\nHANGS: no test began or ended for %s s. What the process %s is doing:\n' "$seconds" "$process"
         python3 "$(dirname "${BASH_SOURCE[0]}")/events.py" underway "$events"
         threads "$process"
         kill -KILL "$process"
