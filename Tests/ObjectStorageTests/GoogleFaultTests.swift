@@ -182,6 +182,21 @@ import Testing
         }
     }
 
+    /// The double itself: a client that reads no further once held up every other one, and with them the whole suite.
+    @Test func aReaderThatStandsStillHoldsUpNobody() async throws {
+        try await withGoogleStorage { double async throws in
+            let bucket = try await double.makeBucket(.object(["anonymous": true]))
+            let count = 24 << 20
+            try await double.put("k", in: bucket, [UInt8](repeating: 7, count: count))
+            let reader = try await ByteChannel.connect(port: double.port)
+            defer { reader.closeSoon() }
+            try await reader.write("GET /storage/v1/b/\(bucket)/o/k?alt=media HTTP/1.1\r\nHost: a\r\n\r\n")
+            let answer = try await reader.read(upTo: 12)
+            #expect(answer == Array("HTTP/1.1 200".utf8))
+            #expect(try await double.objects(in: bucket) == ["k": count])
+        }
+    }
+
     /// A later page that fails is asked for again; cut off JSON and an empty document are no shorter list.
     @Test(arguments: ["status", "drop", "lose", "shorten"])
     func listIsCompleteOrFails(_ fault: String) async throws {
